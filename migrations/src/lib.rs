@@ -1,0 +1,60 @@
+//! The schema: the `.sql` files beside this crate, and the few lines that connect and apply them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// The migrations, embedded in the binary; also for `#[sqlx::test(migrator = …)]`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Where the events are kept.
+#[derive(Clone, clap::Args)]
+pub struct Database {
+    /// PostgreSQL, as `postgres://user:password@host:port/database`
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        default_value = "postgres://shopwindow@127.0.0.1:5432/shopwindow",
+        hide_env_values = true
+    )]
+    pub url: String,
+}
+
+impl fmt::Debug for Database {
+    /// Leaves the URL out, for it holds the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// How to connect, under `application_name`, which shows in `pg_stat_activity`.
+    /// Fails when the URL is none.
+    pub fn options(&self, application_name: &str) -> anyhow::Result<PgConnectOptions> {
+        let options = PgConnectOptions::from_str(&self.url)
+            .context("DATABASE_URL is not of the form postgres://user:password@host:port/database")?;
+        Ok(options
+            .application_name(application_name)
+            // compiling a query takes longer than most of ours run
+            .options([("jit", "off")]))
+    }
+
+    /// A pool of at most `connections`, opened when first used. A caller waits at most `patience`
+    /// for a connection, then gets an error: a page must not hang while the database is away.
+    pub fn pool(&self, application_name: &str, connections: u32, patience: Duration) -> anyhow::Result<PgPool> {
+        Ok(PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(patience)
+            .connect_lazy_with(self.options(application_name)?))
+    }
+}
+
+/// Brings the schema up to date. Safe when several services start at once: one applies, the others
+/// wait. Fails when the database holds a migration that this binary does not know.
+pub async fn apply(pool: &PgPool) -> anyhow::Result<()> {
+    MIGRATOR.run(pool).await.context("apply the migrations to the database")
+}
