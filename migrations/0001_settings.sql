@@ -9,6 +9,7 @@ create table settings (
 
 insert into settings default values;
 
+-- Over many rows write (select shop_timezone()), which PostgreSQL asks once, not once a row.
 create function shop_timezone() returns text
     language sql stable
     return (select timezone from settings);

@@ -158,10 +158,10 @@ select
     page_id,
     product,
     site_version,
-    occurred_at at time zone shop_timezone() as time,
+    occurred_at at time zone (select shop_timezone()) as time,
     event_type as title,
     (event_type = 'order')::int as target,
-    (occurred_at at time zone shop_timezone())::date as date
+    (occurred_at at time zone (select shop_timezone()))::date as date
 from events;
 
 -- What could not be stored, with the reason and the place: messages (topic, partition, offset; the

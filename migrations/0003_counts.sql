@@ -72,11 +72,6 @@ create function quarter_start(quarter integer) returns timestamptz
     language sql immutable
     return to_timestamp(quarter::bigint * 900);
 
--- the day of the shop's zone that a quarter lies in
-create function shop_day(quarter integer) returns date
-    language sql stable
-    return (quarter_start(quarter) at time zone shop_timezone())::date;
-
 create view delta_cells as
 select d.cell_id, u.quarter, u.events::bigint as events, u.amount, u.first_at, u.last_at
 from count_deltas d,
@@ -91,7 +86,7 @@ select cell_id, quarter, events, amount, first_at, last_at from delta_cells;
 create view day_cells as
 select cell_id, day, events, amount, first_at, last_at from day_counts
 union all
-select cell_id, shop_day(quarter), events, amount, first_at, last_at from delta_cells;
+select cell_id, (quarter_start(quarter) at time zone (select shop_timezone()))::date, events, amount, first_at, last_at from delta_cells;
 
 -- Events and revenue a day of the shop's zone. Events without revenue stand in rows of their own,
 -- with no currency and no amount.

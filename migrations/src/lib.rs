@@ -40,7 +40,11 @@ impl Database {
         Ok(options
             .application_name(application_name)
             // compiling a query takes longer than most of ours run
-            .options([("jit", "off")]))
+            .options([
+                ("jit", "off"),
+                // a process that hangs within a transaction must not hold its locks for ever
+                ("idle_in_transaction_session_timeout", "60s"),
+            ]))
     }
 
     /// A pool of at most `connections`, opened when first used. A caller waits at most `patience`

@@ -1,0 +1,45 @@
+-- Adds what the consumers appended to the kept figures. One statement, so that a reader sees all of
+-- it or none; one folder at a time (the caller holds the lock), in key order.
+with taken as (
+    delete from count_deltas returning cell_id, quarters, events, amounts, firsts, lasts
+), added as materialized (
+    select t.cell_id, u.quarter, sum(u.events)::bigint as events, sum(u.amount) as amount,
+        min(u.first_at) as first_at, max(u.last_at) as last_at
+    from taken t,
+        unnest(t.quarters, t.events, t.amounts, t.firsts, t.lasts) as u(quarter, events, amount, first_at, last_at)
+    group by t.cell_id, u.quarter
+), by_quarter as (
+    insert into quarter_counts as kept (cell_id, quarter, events, amount, first_at, last_at)
+    select cell_id, quarter, events, amount, first_at, last_at from added
+    order by quarter, cell_id
+    on conflict (quarter, cell_id) do update set
+        events = kept.events + excluded.events,
+        amount = coalesce(kept.amount + excluded.amount, kept.amount, excluded.amount),
+        first_at = least(kept.first_at, excluded.first_at),
+        last_at = greatest(kept.last_at, excluded.last_at)
+), by_day as (
+    insert into day_counts as kept (cell_id, day, events, amount, first_at, last_at)
+    select cell_id, (quarter_start(quarter) at time zone (select shop_timezone()))::date, sum(events)::bigint,
+        sum(amount), min(first_at), max(last_at)
+    from added
+    group by 1, 2
+    order by 2, 1
+    on conflict (day, cell_id) do update set
+        events = kept.events + excluded.events,
+        amount = coalesce(kept.amount + excluded.amount, kept.amount, excluded.amount),
+        first_at = least(kept.first_at, excluded.first_at),
+        last_at = greatest(kept.last_at, excluded.last_at)
+), taken_imports as (
+    delete from import_deltas returning import_id, stored, duplicate, rejected
+), by_import as (
+    insert into imports as kept (import_id, rows_stored, rows_duplicate, rows_rejected)
+    select import_id, sum(stored)::bigint, sum(duplicate)::bigint, sum(rejected)::bigint
+    from taken_imports
+    group by import_id
+    order by import_id
+    on conflict (import_id) do update set
+        rows_stored = kept.rows_stored + excluded.rows_stored,
+        rows_duplicate = kept.rows_duplicate + excluded.rows_duplicate,
+        rows_rejected = kept.rows_rejected + excluded.rows_rejected
+)
+select count(*) as "cells!" from added

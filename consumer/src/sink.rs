@@ -1,0 +1,617 @@
+//! PostgreSQL's half of the consumer; the only file here that knows SQL.
+
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use hashbrown::{HashMap, HashSet};
+use rust_decimal::Decimal;
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgDatabaseError};
+use sqlx::{Connection, PgPool};
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use uuid::Uuid;
+
+use crate::batch::{Batch, COLUMNS, Cell, Place, put};
+
+/// The channel on which PostgreSQL tells listeners that a batch has been stored, as
+/// `{"stored_at": time, "events": number}`. Analytics listens to it.
+const CHANNEL: &str = "events_stored";
+
+/// Advisory lock of whoever changes the kept figures other than by appending.
+const FOLDING: i64 = 0x5368_6f70_0001;
+
+/// A quarter of an hour: what the counts are kept by.
+const QUARTER_SECONDS: i64 = 900;
+
+/// An event stored later than this after it occurred is late.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+
+/// What the source asks of the sink.
+pub(crate) enum Command {
+    /// Say from where to read these partitions; one that was never read begins at the offset given.
+    Position { cluster_id: String, partitions: Vec<(i32, i64)> },
+    /// Store this.
+    Store { cluster_id: String, batch: Box<Batch> },
+}
+
+/// What became of a command; one each, in order.
+pub(crate) enum Outcome {
+    /// The next offset of each partition asked for.
+    Positioned(Vec<(i32, i64)>),
+    /// The batch is stored; the next offset of each of its partitions.
+    Stored(Vec<(i32, i64)>),
+    /// Another consumer has moved a partition's offset: nothing was stored.
+    Fenced,
+    /// PostgreSQL refuses this one message, for this reason: nothing was stored.
+    Refused(Place, String),
+    /// The consumer was told to stop while PostgreSQL was away: nothing was stored.
+    GivenUp,
+}
+
+/// Writes batches, one after the other.
+pub(crate) struct Sink {
+    pool: PgPool,
+    topic: String,
+    /// Ids of the cells met so far.
+    cell_ids: HashMap<Cell, i32>,
+    /// Whether batches go by way of a staging table, which tells repeats from new rows. It costs more
+    /// than copying straight into `events`, so it is used once a batch held repeats, until one holds none.
+    staged: bool,
+}
+
+impl Sink {
+    pub(crate) fn new(pool: PgPool, topic: String) -> Self {
+        Self { pool, topic, cell_ids: HashMap::new(), staged: false }
+    }
+
+    /// Carries out commands until there will be none. A command is tried until it has an outcome, or
+    /// `token` is cancelled and PostgreSQL is away.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: Receiver<Command>,
+        outcomes: Sender<Outcome>,
+        token: CancellationToken,
+    ) {
+        while let Some(command) = commands.recv().await {
+            let outcome = self.carry_out(&command, &token).await;
+            if outcomes.send(outcome).is_err() {
+                break;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, command: &Command, token: &CancellationToken) -> Outcome {
+        let mut pause = Duration::from_millis(50);
+        let mut failures = 0_u32;
+        loop {
+            let attempt = match command {
+                Command::Position { cluster_id, partitions } => self.position(cluster_id, partitions).await,
+                Command::Store { cluster_id, batch } => self.store(cluster_id, batch).await,
+            };
+            let error = match attempt {
+                Ok(outcome) => {
+                    if failures > 0 {
+                        info!(failures, "storing again");
+                    }
+                    return outcome;
+                }
+                Err(error) => error,
+            };
+            if let Command::Store { batch, .. } = command
+                && let Some(place) = culprit(&error, batch)
+            {
+                return Outcome::Refused(place, format!("PostgreSQL refuses it: {error}"));
+            }
+            if is_conflict(&error) {
+                debug!(%error, "another transaction was in the way, trying again");
+            } else {
+                failures += 1;
+                warn!(%error, retry_ms = pause.as_millis() as u64, "cannot write to PostgreSQL, trying again");
+            }
+            if token.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return Outcome::GivenUp;
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn position(&self, cluster_id: &str, partitions: &[(i32, i64)]) -> sqlx::Result<Outcome> {
+        let (numbers, lows): (Vec<i32>, Vec<i64>) = partitions.iter().copied().unzip();
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query!(
+            "insert into consumer_offsets (cluster_id, topic, partition, next_offset)
+             select $1::text, $2::text, partition, low
+             from unnest($3::int[], $4::bigint[]) as p(partition, low)
+             on conflict (cluster_id, topic, partition) do nothing",
+            cluster_id,
+            self.topic,
+            &numbers,
+            &lows
+        )
+        .execute(&mut *connection)
+        .await?;
+        let rows = sqlx::query!(
+            "select partition, next_offset from consumer_offsets
+             where cluster_id = $1::text and topic = $2::text and partition = any($3::int[])",
+            cluster_id,
+            self.topic,
+            &numbers
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(Outcome::Positioned(rows.into_iter().map(|row| (row.partition, row.next_offset)).collect()))
+    }
+
+    async fn store(&mut self, cluster_id: &str, batch: &Batch) -> sqlx::Result<Outcome> {
+        let mut connection = self.pool.acquire().await?;
+        let cells = self.resolve_cells(&mut connection, batch).await?;
+        if !self.staged {
+            match self.transact(&mut connection, cluster_id, batch, &cells).await {
+                Err(error) if is_repeat(&error) => {
+                    debug!("the batch holds events that are stored already");
+                    self.staged = true;
+                }
+                result => return result,
+            }
+        }
+        self.transact(&mut connection, cluster_id, batch, &cells).await
+    }
+
+    /// The transaction. Whoever leaves it early has rolled it back.
+    async fn transact(
+        &mut self,
+        connection: &mut PgConnection,
+        cluster_id: &str,
+        batch: &Batch,
+        cells: &[i32],
+    ) -> sqlx::Result<Outcome> {
+        let started = Instant::now();
+        let mut transaction = connection.begin().await?;
+        let partitions: Vec<i32> = batch.spans.iter().map(|span| span.partition).collect();
+        let expected: Vec<i64> = batch.spans.iter().map(|span| span.expected).collect();
+        let fence = sqlx::query!(
+            r#"with held as (
+                   select from consumer_offsets o
+                   join unnest($3::int[], $4::bigint[]) as b(partition, expected)
+                       on o.partition = b.partition and o.next_offset = b.expected
+                   where o.cluster_id = $1::text and o.topic = $2::text
+                   for update of o
+               )
+               select count(*) as "held!", now() as "now!" from held"#,
+            cluster_id,
+            self.topic,
+            &partitions,
+            &expected
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if fence.held != batch.spans.len() as i64 {
+            warn!(?partitions, "fenced out by another consumer; reading on from where it stands");
+            return Ok(Outcome::Fenced);
+        }
+
+        let new = if batch.facts.is_empty() {
+            None
+        } else if self.staged {
+            Some(insert_new(&mut transaction, batch).await?)
+        } else {
+            copy(&mut transaction, &format!("copy events ({COLUMNS}) from stdin (format binary)"), batch.rows())
+                .await?;
+            None
+        };
+        let tally = Tally::of(batch, fence.now, cells, new.as_ref());
+        tally.append_deltas(&mut transaction).await?;
+        keep_rejected(&mut transaction, &self.topic, batch).await?;
+        let stored = tally.total.stored;
+        tally.move_offsets(&mut transaction, cluster_id, &self.topic, batch, fence.now).await?;
+        transaction.commit().await?;
+
+        if self.staged {
+            self.staged = stored < batch.facts.len() as i64;
+        }
+        debug!(
+            stored,
+            messages = batch.facts.len() + batch.repeats.len() + batch.rejected.len(),
+            elapsed_ms = started.elapsed().as_millis() as u64,
+            "stored a batch"
+        );
+        Ok(Outcome::Stored(batch.spans.iter().map(|span| (span.partition, span.next)).collect()))
+    }
+
+    /// The id of each cell of the batch. New cells are committed at once: no batch waits for
+    /// another's transaction to learn its ids, and an unused cell does no harm.
+    async fn resolve_cells(&mut self, connection: &mut PgConnection, batch: &Batch) -> sqlx::Result<Vec<i32>> {
+        let mut ids = vec![0; batch.cells().len()];
+        for (cell, &index) in batch.cells() {
+            ids[index as usize] = match self.cell_ids.get(cell) {
+                Some(&id) => id,
+                None => {
+                    let id = cell_id(connection, cell).await?;
+                    self.cell_ids.insert(cell.clone(), id);
+                    id
+                }
+            };
+        }
+        Ok(ids)
+    }
+}
+
+async fn cell_id(connection: &mut PgConnection, cell: &Cell) -> sqlx::Result<i32> {
+    let product = cell.product.as_deref();
+    let currency = cell.currency.as_deref();
+    sqlx::query!(
+        "insert into cells (event_type, product, site_version, source, currency)
+         values ($1::text, $2::text, $3::text, $4::text, $5::text)
+         on conflict do nothing",
+        cell.event_type,
+        product,
+        cell.site_version,
+        cell.source,
+        currency
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar!(
+        "select cell_id from cells
+         where md5(quote_nullable(event_type) || quote_nullable(product) || quote_nullable(site_version)
+                 || quote_nullable(source) || quote_nullable(currency))
+             = md5(quote_nullable($1::text) || quote_nullable($2::text) || quote_nullable($3::text)
+                 || quote_nullable($4::text) || quote_nullable($5::text))",
+        cell.event_type,
+        product,
+        cell.site_version,
+        cell.source,
+        currency
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Inserts the rows whose ids are not in `events` yet, and returns those ids.
+async fn insert_new(connection: &mut PgConnection, batch: &Batch) -> sqlx::Result<HashSet<Uuid>> {
+    sqlx::raw_sql("create temp table if not exists staged (like events including defaults) on commit delete rows")
+        .execute(&mut *connection)
+        .await?;
+    copy(connection, &format!("copy staged ({COLUMNS}) from stdin (format binary)"), batch.rows()).await?;
+    let inserted: Vec<Uuid> = sqlx::query_scalar(
+        "insert into events select * from staged on conflict (event_id) do nothing returning event_id",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(inserted.into_iter().collect())
+}
+
+/// Runs a binary COPY of rows that lack only their header and trailer.
+async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sqlx::Result<()> {
+    const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+    let mut copy = connection.copy_in_raw(statement).await?;
+    copy.send(HEADER).await?;
+    for chunk in rows.chunks(1 << 20) {
+        copy.send(chunk).await?;
+    }
+    copy.send(TRAILER).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// What became of messages.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    stored: i64,
+    duplicate: i64,
+    rejected: i64,
+    late: i64,
+}
+
+/// What one quarter of an hour gains in one cell.
+struct Gain {
+    quarter: i32,
+    events: i32,
+    amount: Option<Decimal>,
+    first_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+}
+
+/// What one cell gains. A quarter may come twice: readers sum.
+#[derive(Default)]
+struct Gains {
+    gains: Vec<Gain>,
+    newest: HashMap<i32, usize>,
+}
+
+impl Gains {
+    fn add(&mut self, gain: Gain) {
+        let newest = *self.newest.entry(gain.quarter).or_insert(self.gains.len());
+        let sum = self.gains.get(newest).map(|kept| exact_sum(kept.amount, gain.amount));
+        match (self.gains.get_mut(newest), sum) {
+            (Some(kept), Some(Some(amount))) => {
+                kept.events += gain.events;
+                kept.amount = amount;
+                kept.first_at = kept.first_at.min(gain.first_at);
+                kept.last_at = kept.last_at.max(gain.last_at);
+            }
+            _ => {
+                self.newest.insert(gain.quarter, self.gains.len());
+                self.gains.push(gain);
+            }
+        }
+    }
+
+    fn column<T>(&self, value: fn(&Gain) -> T) -> Vec<T> {
+        self.gains.iter().map(value).collect()
+    }
+}
+
+/// The sum of two amounts; none when it has more digits than the type holds, which would round or
+/// overflow where PostgreSQL's numeric does neither.
+fn exact_sum(a: Option<Decimal>, b: Option<Decimal>) -> Option<Option<Decimal>> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.checked_add(b).filter(|sum| sum.scale() == a.scale().max(b.scale())).map(Some),
+        (a, b) => Some(a.or(b)),
+    }
+}
+
+/// What a batch adds to the kept figures.
+struct Tally {
+    total: Count,
+    partitions: HashMap<i32, Count>,
+    imports: HashMap<Uuid, Count>,
+    /// By the cell's id in the database.
+    cells: HashMap<i32, Gains>,
+}
+
+impl Tally {
+    /// Counts the batch as stored at `now`; of its rows those whose id is in `new` (none: all) are.
+    fn of(batch: &Batch, now: DateTime<Utc>, cell_ids: &[i32], new: Option<&HashSet<Uuid>>) -> Self {
+        let mut tally = Self {
+            total: Count::default(),
+            partitions: HashMap::new(),
+            imports: HashMap::new(),
+            cells: HashMap::new(),
+        };
+        for fact in &batch.facts {
+            if new.is_some_and(|new| !new.contains(&fact.event_id)) {
+                tally.count(fact.import_id, fact.partition, |count| count.duplicate += 1);
+                continue;
+            }
+            let late = fact.import_id.is_none() && now - fact.occurred_at > LATE;
+            tally.count(fact.import_id, fact.partition, |count| {
+                count.stored += 1;
+                count.late += i64::from(late);
+            });
+            let gain = Gain {
+                quarter: fact.occurred_at.timestamp().div_euclid(QUARTER_SECONDS) as i32,
+                events: 1,
+                amount: fact.revenue,
+                first_at: fact.occurred_at,
+                last_at: fact.occurred_at,
+            };
+            tally.cells.entry(cell_ids[fact.cell as usize]).or_default().add(gain);
+        }
+        for &(import_id, partition) in &batch.repeats {
+            tally.count(import_id, partition, |count| count.duplicate += 1);
+        }
+        for rejected in &batch.rejected {
+            tally.count(rejected.rejection.import_id, rejected.partition, |count| count.rejected += 1);
+        }
+        tally
+    }
+
+    fn count(&mut self, import_id: Option<Uuid>, partition: i32, add: impl Fn(&mut Count)) {
+        add(&mut self.total);
+        add(self.partitions.entry(partition).or_default());
+        if let Some(import_id) = import_id {
+            add(self.imports.entry(import_id).or_default());
+        }
+    }
+
+    /// Appends a row a cell, and a row an import.
+    async fn append_deltas(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if !self.cells.is_empty() {
+            let mut rows = PgArgumentBuffer::default();
+            for (cell_id, gains) in &self.cells {
+                rows.extend_from_slice(&6_i16.to_be_bytes());
+                put(&mut rows, cell_id);
+                put(&mut rows, &gains.column(|gain| gain.quarter));
+                put(&mut rows, &gains.column(|gain| gain.events));
+                put(&mut rows, &gains.column(|gain| gain.amount));
+                put(&mut rows, &gains.column(|gain| gain.first_at));
+                put(&mut rows, &gains.column(|gain| gain.last_at));
+            }
+            copy(
+                connection,
+                "copy count_deltas (cell_id, quarters, events, amounts, firsts, lasts) from stdin (format binary)",
+                &rows,
+            )
+            .await?;
+        }
+        if !self.imports.is_empty() {
+            let ids: Vec<Uuid> = self.imports.keys().copied().collect();
+            let column = |value: fn(&Count) -> i64| self.imports.values().map(value).collect::<Vec<_>>();
+            sqlx::query!(
+                "insert into import_deltas (import_id, stored, duplicate, rejected)
+                 select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])",
+                &ids,
+                &column(|count| count.stored),
+                &column(|count| count.duplicate),
+                &column(|count| count.rejected)
+            )
+            .execute(connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the offsets past the batch and tells the listeners, when all else has been written.
+    async fn move_offsets(
+        self,
+        connection: &mut PgConnection,
+        cluster_id: &str,
+        topic: &str,
+        batch: &Batch,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        let partitions: Vec<i32> = batch.spans.iter().map(|span| span.partition).collect();
+        let next: Vec<i64> = batch.spans.iter().map(|span| span.next).collect();
+        let column = |value: fn(Count) -> i64| {
+            partitions
+                .iter()
+                .map(|partition| value(self.partitions.get(partition).copied().unwrap_or_default()))
+                .collect::<Vec<_>>()
+        };
+        sqlx::query!(
+            "update consumer_offsets o
+             set next_offset = b.next, stored = o.stored + b.stored, duplicate = o.duplicate + b.duplicate,
+                 rejected = o.rejected + b.rejected, late = o.late + b.late, updated_at = now()
+             from unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+                 as b(partition, next, stored, duplicate, rejected, late)
+             where o.cluster_id = $1::text and o.topic = $2::text and o.partition = b.partition",
+            cluster_id,
+            topic,
+            &partitions,
+            &next,
+            &column(|count| count.stored),
+            &column(|count| count.duplicate),
+            &column(|count| count.rejected),
+            &column(|count| count.late)
+        )
+        .execute(&mut *connection)
+        .await?;
+        let notice = serde_json::json!({ "stored_at": now, "events": self.total.stored }).to_string();
+        sqlx::query!(r#"select pg_notify($1::text, $2::text) as "done""#, CHANNEL, notice).execute(connection).await?;
+        Ok(())
+    }
+}
+
+async fn keep_rejected(connection: &mut PgConnection, topic: &str, batch: &Batch) -> sqlx::Result<()> {
+    if batch.rejected.is_empty() {
+        return Ok(());
+    }
+    let rejected = &batch.rejected;
+    let sources: Vec<Option<&str>> = rejected.iter().map(|r| r.rejection.source.as_deref()).collect();
+    let partitions: Vec<i32> = rejected.iter().map(|r| r.partition).collect();
+    let offsets: Vec<i64> = rejected.iter().map(|r| r.offset).collect();
+    let imports: Vec<Option<Uuid>> = rejected.iter().map(|r| r.rejection.import_id).collect();
+    let event_ids: Vec<Option<Uuid>> = rejected.iter().map(|r| r.rejection.event_id).collect();
+    let reasons: Vec<&str> = rejected.iter().map(|r| r.rejection.reason.as_str()).collect();
+    let payloads: Vec<&[u8]> = rejected.iter().map(|r| r.payload.as_slice()).collect();
+    sqlx::query(
+        r#"insert into rejected_events (source, topic, partition, "offset", import_id, event_id, reason, payload)
+           select source, $1::text, partition, "offset", import_id, event_id, reason, payload
+           from unnest($2::text[], $3::int[], $4::bigint[], $5::uuid[], $6::uuid[], $7::text[], $8::bytea[])
+               as r(source, partition, "offset", import_id, event_id, reason, payload)"#,
+    )
+    .bind(topic)
+    .bind(sources)
+    .bind(partitions)
+    .bind(offsets)
+    .bind(imports)
+    .bind(event_ids)
+    .bind(reasons)
+    .bind(payloads)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether the error says that an event is stored already.
+fn is_repeat(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::UniqueViolation)
+}
+
+/// Whether the error is a deadlock or a serialization failure: to be tried again at once.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+}
+
+/// The message that PostgreSQL cannot take, when it says so: an error in the data (class 22) or past
+/// a limit of its own (class 54) in a line of a COPY. Decoding should have kept such a message out;
+/// if one comes all the same it must not stop the others for ever.
+fn culprit(error: &sqlx::Error, batch: &Batch) -> Option<Place> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    if !(error.code().starts_with("22") || error.code().starts_with("54")) {
+        return None;
+    }
+    // "COPY events, line 17, column price"
+    let line = error.r#where()?.split_once(", line ")?.1.split([',', ':', ' ']).next()?.parse::<usize>().ok()?;
+    let fact = batch.facts.get(line.checked_sub(1)?)?;
+    Some(Place { partition: fact.partition, offset: fact.offset })
+}
+
+/// Tells the database the shop's zone. A change rebuilds the counts by day.
+pub(crate) async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!(r#"select pg_advisory_xact_lock($1::bigint) as "locked""#, FOLDING).execute(&mut *transaction).await?;
+    let known = sqlx::query_scalar!(
+        r#"select exists (select from pg_timezone_names where name = $1::text) as "known!""#,
+        timezone
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    anyhow::ensure!(
+        known,
+        "SHOP_TIMEZONE {timezone:?} is no zone that PostgreSQL knows; use an IANA name such as Europe/Berlin"
+    );
+    let changed = sqlx::query!("update settings set timezone = $1::text where timezone <> $1::text", timezone)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if changed > 0 {
+        info!(timezone, "the shop's days are of another zone: rebuilding the counts by day");
+        sqlx::query!("delete from day_counts").execute(&mut *transaction).await?;
+        sqlx::query!(
+            "insert into day_counts (cell_id, day, events, amount, first_at, last_at)
+             select cell_id, (quarter_start(quarter) at time zone $1::text)::date, sum(events)::bigint, sum(amount),
+                 min(first_at), max(last_at)
+             from quarter_counts
+             group by 1, 2",
+            timezone
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await.context("set the shop's zone")
+}
+
+/// Folds what consumers appended into the counts, about each half second, until `token` is
+/// cancelled. A fold costs the more the more cells a flood touches, so it takes at most a tenth of
+/// the time. Any number of consumers may do this: one does, under a lock.
+pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
+    let mut pause = Duration::from_millis(500);
+    while token.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let started = Instant::now();
+        match fold(&pool).await {
+            Ok(cells) => {
+                if cells > 0 {
+                    debug!(cells, elapsed_ms = started.elapsed().as_millis() as u64, "folded counts");
+                }
+                pause = (started.elapsed() * 9).clamp(Duration::from_millis(500), Duration::from_secs(15));
+            }
+            Err(error) => {
+                // whoever reads sums what is not folded too, so this may wait
+                error!(%error, "cannot fold counts, trying again");
+                pause = Duration::from_secs(5);
+            }
+        }
+    }
+}
+
+/// Folds once, unless another consumer is at it; returns how many quarters of cells changed.
+async fn fold(pool: &PgPool) -> sqlx::Result<i64> {
+    let mut transaction = pool.begin().await?;
+    let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !locked {
+        return Ok(0);
+    }
+    let cells = sqlx::query_file_scalar!("src/fold.sql").fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(cells)
+}
