@@ -29,17 +29,5 @@ with taken as (
         amount = coalesce(kept.amount + excluded.amount, kept.amount, excluded.amount),
         first_at = least(kept.first_at, excluded.first_at),
         last_at = greatest(kept.last_at, excluded.last_at)
-), taken_imports as (
-    delete from import_deltas returning import_id, stored, duplicate, rejected
-), by_import as (
-    insert into imports as kept (import_id, rows_stored, rows_duplicate, rows_rejected)
-    select import_id, sum(stored)::bigint, sum(duplicate)::bigint, sum(rejected)::bigint
-    from taken_imports
-    group by import_id
-    order by import_id
-    on conflict (import_id) do update set
-        rows_stored = kept.rows_stored + excluded.rows_stored,
-        rows_duplicate = kept.rows_duplicate + excluded.rows_duplicate,
-        rows_rejected = kept.rows_rejected + excluded.rows_rejected
 )
 select count(*) as "cells!" from added

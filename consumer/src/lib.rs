@@ -24,6 +24,8 @@ mod batch;
 mod sink;
 mod source;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -63,12 +65,28 @@ pub struct Config {
     pub linger_ms: u64,
 }
 
+/// Whether a consumer does its work at the moment; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Working(Arc<AtomicBool>);
+
+impl Working {
+    /// True once the consumer knows from where to read the partitions it was given, and while what
+    /// it writes is stored.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, working: bool) {
+        self.0.store(working, Ordering::Relaxed);
+    }
+}
+
 /// Stores the topic until `token` is cancelled; then writes what it has gathered and leaves the group.
 ///
 /// Applies the migrations and makes the topic first, waiting for as long as either server is away.
 /// Fails when the zone is unknown, the schema is newer than this binary, or a stored offset is not
 /// in the log any more; the error says what to do.
-pub async fn run(config: Config, token: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, working: Working, token: CancellationToken) -> anyhow::Result<()> {
     let pool = config.database.pool("shopwindow consumer", 4, Duration::from_secs(3))?;
     let prepared = async {
         patiently("PostgreSQL", || async {
@@ -87,15 +105,21 @@ pub async fn run(config: Config, token: CancellationToken) -> anyhow::Result<()>
     let (outcomes, from_sink) = std::sync::mpsc::channel();
     // the source ends first, then the sink for want of commands, then the folding
     let folding = tokio::spawn(sink::keep_folding(pool.clone(), token.clone()));
-    let sink = tokio::spawn(Sink::new(pool, config.kafka.topic.clone()).run(commands, outcomes, token.clone()));
+    let sink = Sink::new(pool, config.kafka.topic.clone(), working.clone());
+    let sink = tokio::spawn(sink.run(commands, outcomes, token.clone()));
     let source = tokio::task::spawn_blocking({
-        let token = token.clone();
-        move || source::run(&config, &token, to_sink, from_sink)
+        let (token, working) = (token.clone(), working.clone());
+        move || source::run(&config, &token, to_sink, from_sink, working)
     });
     let result = source.await.context("the consumer's thread")?;
+    working.set(false);
     // a source that failed must not leave the others running
     token.cancel();
-    sink.await.context("the consumer's sink")?;
+    let abort = sink.abort_handle();
+    if tokio::time::timeout(Duration::from_secs(1), sink).await.is_err() {
+        // PostgreSQL hangs in the middle of a batch, which will be read again
+        abort.abort();
+    }
     folding.await.context("the folding of counts")?;
     result
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
+use crate::Working;
 use crate::batch::{Batch, COLUMNS, Cell, Place, put};
 
 /// The channel on which PostgreSQL tells listeners that a batch has been stored, as
@@ -61,11 +62,12 @@ pub(crate) struct Sink {
     /// Whether batches go by way of a staging table, which tells repeats from new rows. It costs more
     /// than copying straight into `events`, so it is used once a batch held repeats, until one holds none.
     staged: bool,
+    working: Working,
 }
 
 impl Sink {
-    pub(crate) fn new(pool: PgPool, topic: String) -> Self {
-        Self { pool, topic, cell_ids: HashMap::new(), staged: false }
+    pub(crate) fn new(pool: PgPool, topic: String, working: Working) -> Self {
+        Self { pool, topic, cell_ids: HashMap::new(), staged: false, working }
     }
 
     /// Carries out commands until there will be none. A command is tried until it has an outcome, or
@@ -96,6 +98,7 @@ impl Sink {
                 Ok(outcome) => {
                     if failures > 0 {
                         info!(failures, "storing again");
+                        self.working.set(true);
                     }
                     return outcome;
                 }
@@ -110,6 +113,7 @@ impl Sink {
                 debug!(%error, "another transaction was in the way, trying again");
             } else {
                 failures += 1;
+                self.working.set(false);
                 warn!(%error, retry_ms = pause.as_millis() as u64, "cannot write to PostgreSQL, trying again");
             }
             if token.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -604,6 +608,8 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
 
 /// Folds once, unless another consumer is at it; returns how many quarters of cells changed.
 async fn fold(pool: &PgPool) -> sqlx::Result<i64> {
+    // by itself, for replay waits for it and it is quick
+    sqlx::query_file!("src/fold_imports.sql").execute(pool).await?;
     let mut transaction = pool.begin().await?;
     let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
         .fetch_one(&mut *transaction)

@@ -20,9 +20,9 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::Config;
 use crate::batch::{Batch, Place};
 use crate::sink::{Command, Outcome};
+use crate::{Config, Working};
 
 /// How long one poll waits for a message when there is nothing else to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
@@ -44,6 +44,7 @@ pub(crate) fn run(
     token: &CancellationToken,
     commands: Sender<Command>,
     outcomes: Receiver<Outcome>,
+    working: Working,
 ) -> anyhow::Result<()> {
     let consumer: BaseConsumer<Rebalances> = config
         .kafka
@@ -74,6 +75,7 @@ pub(crate) fn run(
         batch_began: Instant::now(),
         asked: None,
         refused: HashMap::new(),
+        working,
     };
     while !token.is_cancelled() {
         source.turn()?;
@@ -147,6 +149,7 @@ struct Source<'c> {
     asked: Option<Asked>,
     /// Messages that PostgreSQL refuses, and why.
     refused: HashMap<Place, String>,
+    working: Working,
 }
 
 impl Source<'_> {
@@ -283,6 +286,8 @@ impl Source<'_> {
             *position = None;
         }
         self.unpositioned = !self.partitions.is_empty();
+        // with more consumers than partitions some have nothing to do
+        self.working.set(!self.unpositioned);
         self.position_at = Instant::now();
     }
 
@@ -340,10 +345,13 @@ impl Source<'_> {
             sought.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
             self.consumer.resume(&sought)
         });
-        if let Err(error) = sought {
-            warn!(%error, "cannot seek, trying again");
-            self.restart();
-            self.position_at = Instant::now() + Duration::from_millis(200);
+        match sought {
+            Ok(()) => self.working.set(true),
+            Err(error) => {
+                warn!(%error, "cannot seek, trying again");
+                self.restart();
+                self.position_at = Instant::now() + Duration::from_millis(200);
+            }
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Stage {
         };
         change(&mut config);
         let token = CancellationToken::new();
-        Running { task: tokio::spawn(consumer::run(config, token.clone())), token }
+        Running { task: tokio::spawn(consumer::run(config, consumer::Working::default(), token.clone())), token }
     }
 
     /// Publishes and returns partition and offset.

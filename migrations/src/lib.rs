@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::PgPool;
+use log::LevelFilter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
 
 /// The migrations, embedded in the binary; also for `#[sqlx::test(migrator = …)]`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -44,7 +45,9 @@ impl Database {
                 ("jit", "off"),
                 // a process that hangs within a transaction must not hold its locks for ever
                 ("idle_in_transaction_session_timeout", "60s"),
-            ]))
+            ])
+            // a slow statement during a bulk load is no news, and its text fills the log
+            .log_slow_statements(LevelFilter::Off, Duration::ZERO))
     }
 
     /// A pool of at most `connections`, opened when first used. A caller waits at most `patience`

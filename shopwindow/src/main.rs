@@ -1,0 +1,92 @@
+//! The one command: a subcommand for each service and tool.
+
+mod demo;
+mod services;
+mod signals;
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use migrations::Database;
+use tracing_subscriber::EnvFilter;
+
+/// A web shop whose every banner and order goes through Kafka into PostgreSQL and onto a live charts page.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything: Kafka, PostgreSQL and the three services, in the foreground
+    Demo(services::Config),
+    /// Run a Kafka and a PostgreSQL of this directory's own, for development and tests
+    Services(services::Args),
+    /// Run the shop
+    Storefront(storefront::Config),
+    /// Run the consumer: the topic into PostgreSQL
+    Consumer(consumer::Config),
+    /// Run the charts page and its JSON
+    Analytics(analytics::Config),
+    /// Apply the database migrations and exit
+    Migrate(Database),
+    /// Publish the rows of a CSV file as events, and wait until they are stored
+    Replay(replay::Config),
+    /// Make a data set of the published shape
+    Generate(replay::generate::Config),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,librdkafka=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    run(Cli::parse().command).await.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(config) => return demo::run(config).await,
+        Command::Services(args) => return services::run(args).await,
+        Command::Storefront(config) => {
+            let (token, _signals) = signals::listen()?;
+            storefront::serve(listen(config.addr)?, config, token)?.await?;
+        }
+        Command::Consumer(config) => {
+            let (token, _signals) = signals::listen()?;
+            consumer::run(config, consumer::Working::default(), token).await?;
+        }
+        Command::Analytics(config) => {
+            let (token, _signals) = signals::listen()?;
+            analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
+        }
+        Command::Migrate(database) => {
+            migrations::apply(&database.pool("shopwindow migrate", 1, Duration::from_secs(10))?).await?;
+        }
+        Command::Replay(config) => {
+            let (token, _signals) = signals::listen()?;
+            let summary = replay::run(&config, token).await?;
+            if config.json {
+                println!("{}", serde_json::to_string(&summary)?);
+            } else {
+                println!("{summary}");
+            }
+        }
+        Command::Generate(config) => replay::generate::run(&config)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr)
+        .with_context(|| format!("cannot listen on {addr}; choose another address, or stop what uses it"))
+}
