@@ -1,0 +1,56 @@
+-- Events of each type, revenue, and the first and the last event of a range. Changes of users have
+-- no count here, but may be the first or the last.
+--
+-- $1 what to count: days, quarters, rows or dated rows, as in daily.sql
+-- $2 zone
+-- $3, $4 half-open range, null for no bound
+-- $5, $6 the same as dates where it was given so
+-- $7 filters, as picked_events takes them
+with kept as (
+    select cell_id, event_type, currency
+    from cells
+    where ($7::jsonb -> 'event_type' is null or $7::jsonb -> 'event_type' ? event_type)
+        and ($7::jsonb -> 'product' is null or $7::jsonb -> 'product' ? product)
+        and ($7::jsonb -> 'site_version' is null or $7::jsonb -> 'site_version' ? site_version)
+        and ($7::jsonb -> 'source' is null or $7::jsonb -> 'source' ? source)
+),
+picked as (
+    select k.event_type, k.currency, sum(c.events) as events, sum(c.amount) as amount,
+        min(c.first_at) as first_at, max(c.last_at) as last_at
+    from day_cells c join kept k using (cell_id)
+    where $1::text = 'days'
+        and ($5::date is null or c.day >= $5::date)
+        and ($6::date is null or c.day < $6::date)
+    group by 1, 2
+    union all
+    select k.event_type, k.currency, sum(c.events), sum(c.amount), min(c.first_at), max(c.last_at)
+    from quarter_cells c join kept k using (cell_id)
+    where $1::text = 'quarters'
+        and ($3::timestamptz is null or c.quarter >= (extract(epoch from $3::timestamptz at time zone 'UTC') / 900)::integer)
+        and ($4::timestamptz is null or c.quarter < (extract(epoch from $4::timestamptz at time zone 'UTC') / 900)::integer)
+    group by 1, 2
+    union all
+    select e.event_type, case when revenue(e) is not null then e.currency end, count(*), sum(revenue(e)),
+        min(e.occurred_at), max(e.occurred_at)
+    from picked_events($3::timestamptz, $4::timestamptz, $7::jsonb) e
+    where $1::text in ('rows', 'dated rows')
+        and ($1::text = 'rows' or (
+            ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
+            and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
+        ))
+    group by 1, 2
+)
+select
+    coalesce(sum(events) filter (where event_type = 'banner_show'), 0)::bigint as "banner_show!",
+    coalesce(sum(events) filter (where event_type = 'banner_click'), 0)::bigint as "banner_click!",
+    coalesce(sum(events) filter (where event_type = 'page_view'), 0)::bigint as "page_view!",
+    coalesce(sum(events) filter (where event_type = 'product_view'), 0)::bigint as "product_view!",
+    coalesce(sum(events) filter (where event_type = 'cart'), 0)::bigint as "cart!",
+    coalesce(sum(events) filter (where event_type = 'cart_remove'), 0)::bigint as "cart_remove!",
+    coalesce(sum(events) filter (where event_type = 'order'), 0)::bigint as "order!",
+    coalesce(jsonb_object_agg(currency, amount::text) filter (where currency is not null), '{}') as "amount!: Json<Amount>",
+    null::bigint as users,
+    null::bigint as sessions,
+    min(first_at) as first,
+    max(last_at) as last
+from picked

@@ -1,0 +1,223 @@
+//! The figures in JSON: the shop's calendar, and events and revenue by day, by dimension and in all.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Json as Answer};
+use actix_web::{HttpRequest, Responder};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde::Serialize;
+use sqlx::types::Json;
+
+use crate::Analytics;
+use crate::problem::{Problem, in_time};
+use crate::question::Question;
+use crate::span::{Span, View};
+
+/// A hundred years: more than anyone has events of.
+const MAX_DAYS: i64 = 36_600;
+
+/// Revenue: currencies and their sums in decimal.
+type Amount = BTreeMap<String, String>;
+
+#[derive(Serialize)]
+struct Calendar {
+    tz: String,
+    now: String,
+    today: NaiveDate,
+    tomorrow_starts_at: String,
+    storefront: String,
+}
+
+#[derive(Serialize)]
+struct Daily {
+    tz: String,
+    rows: Vec<Day>,
+}
+
+/// Events and revenue of a day of the zone.
+#[derive(Serialize)]
+struct Day {
+    day: NaiveDate,
+    banner_show: i64,
+    banner_click: i64,
+    page_view: i64,
+    product_view: i64,
+    cart: i64,
+    cart_remove: i64,
+    order: i64,
+    amount: Json<Amount>,
+}
+
+#[derive(Serialize)]
+struct Breakdown {
+    rows: Vec<Part>,
+}
+
+/// Events and revenue of a value of a dimension.
+#[derive(Serialize)]
+struct Part {
+    value: Option<String>,
+    banner_show: i64,
+    banner_click: i64,
+    page_view: i64,
+    product_view: i64,
+    cart: i64,
+    cart_remove: i64,
+    order: i64,
+    amount: Json<Amount>,
+    users: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    events: Events,
+    amount: Json<Amount>,
+    users: Option<i64>,
+    sessions: Option<i64>,
+    first: Option<String>,
+    last: Option<String>,
+    pending: bool,
+}
+
+#[derive(Serialize)]
+struct Events {
+    banner_show: i64,
+    banner_click: i64,
+    page_view: i64,
+    product_view: i64,
+    cart: i64,
+    cart_remove: i64,
+    order: i64,
+}
+
+/// `GET /api/shop`: what the page needs to begin a new day when the shop does.
+pub(crate) async fn shop(analytics: Data<Analytics>) -> Result<impl Responder, Problem> {
+    let shop = in_time(analytics.shop()).await?;
+    Ok(Answer(Calendar {
+        tz: shop.tz,
+        now: rfc3339(shop.now),
+        today: shop.today,
+        tomorrow_starts_at: rfc3339(shop.tomorrow_starts_at),
+        storefront: analytics.storefront.clone(),
+    }))
+}
+
+/// `GET /api/daily`: every day of the range, zeros included.
+pub(crate) async fn daily(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
+    let question = Question::read(request.query_string(), &[])?;
+    let (tz, rows) = in_time(async {
+        let span = Span::of(&question, View::ByDay, &analytics).await?;
+        let rows = sqlx::query_file_as!(
+            Day,
+            "queries/daily.sql",
+            span.source.as_str(),
+            span.tz,
+            span.starting,
+            span.ending,
+            span.from_day,
+            span.to_day,
+            span.filters,
+            MAX_DAYS + 1,
+        )
+        .fetch_all(&analytics.pool)
+        .await?;
+        Ok((span.tz, rows))
+    })
+    .await?;
+    if rows.len() as i64 > MAX_DAYS {
+        let [from, to] = [("from", question.from), ("to", question.to)]
+            .map(|(name, bound)| bound.map_or(format!("no {name}"), |bound| format!("{name} \"{bound}\"")));
+        return Err(Problem::Parameter(format!("{from} and {to} span more than {MAX_DAYS} days")));
+    }
+    Ok(Answer(Daily { tz, rows }))
+}
+
+/// `GET /api/breakdown`: the values of a dimension, largest first.
+pub(crate) async fn breakdown(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
+    let question = Question::read(request.query_string(), &["by", "limit"])?;
+    let by = question.by()?;
+    let limit = question.limit(100, 10_000)?;
+    let rows = in_time(async {
+        let span = Span::of(&question, View::By(by), &analytics).await?;
+        let rows = sqlx::query_file_as!(
+            Part,
+            "queries/breakdown.sql",
+            span.source.as_str(),
+            span.tz,
+            span.starting,
+            span.ending,
+            span.from_day,
+            span.to_day,
+            span.filters,
+            by,
+            limit,
+        )
+        .fetch_all(&analytics.pool)
+        .await?;
+        Ok(rows)
+    })
+    .await?;
+    Ok(Answer(Breakdown { rows }))
+}
+
+/// `GET /api/totals`: all events of the range together. Nothing that is shown lags, so nothing is
+/// pending.
+pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
+    let question = Question::read(request.query_string(), &[])?;
+    let all = in_time(async {
+        let span = Span::of(&question, View::Whole, &analytics).await?;
+        let all = sqlx::query_file!(
+            "queries/totals.sql",
+            span.source.as_str(),
+            span.tz,
+            span.starting,
+            span.ending,
+            span.from_day,
+            span.to_day,
+            span.filters,
+        )
+        .fetch_one(&analytics.pool)
+        .await?;
+        Ok(all)
+    })
+    .await?;
+    Ok(Answer(Totals {
+        events: Events {
+            banner_show: all.banner_show,
+            banner_click: all.banner_click,
+            page_view: all.page_view,
+            product_view: all.product_view,
+            cart: all.cart,
+            cart_remove: all.cart_remove,
+            order: all.order,
+        },
+        amount: all.amount,
+        users: all.users,
+        sessions: all.sessions,
+        first: all.first.map(rfc3339),
+        last: all.last.map(rfc3339),
+        pending: false,
+    }))
+}
+
+/// The shop's calendar, and how its day goes so far.
+pub(crate) struct Shop {
+    pub(crate) tz: String,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) today: NaiveDate,
+    pub(crate) tomorrow_starts_at: DateTime<Utc>,
+    pub(crate) orders_today: i64,
+    pub(crate) has_events: bool,
+}
+
+impl Analytics {
+    /// Asks PostgreSQL, for its clock and its zones are the ones that count.
+    pub(crate) async fn shop(&self) -> Result<Shop, Problem> {
+        Ok(sqlx::query_file_as!(Shop, "queries/shop.sql").fetch_one(&self.pool).await?)
+    }
+}
+
+/// Microseconds, as the events have them.
+pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}

@@ -1,0 +1,77 @@
+// What the charts share: axes of time and of counts from zero, and how bars are drawn on them.
+
+import * as format from "./format.js";
+import { daysBetween, ticks } from "./range.js";
+
+/** How long a chart takes to change, in milliseconds. */
+export const MOTION = 180;
+
+/** A bucket's name where there is room for it. */
+export function bucketLong(bucket, group) {
+  if (group === "day") return format.dayFull(bucket.key);
+  if (daysBetween(bucket.from, bucket.to) === 1) return format.dayFull(bucket.from);
+  if (group === "week") return `Week of ${format.dayRange(bucket.from, bucket.to)}`;
+  return format.monthLong(bucket.key);
+}
+
+function bucketShort(bucket, before, group, few) {
+  const { key } = bucket;
+  const newYear = key.slice(0, 4) !== before?.key.slice(0, 4);
+  if (group === "day" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
+  if (group === "week" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
+  if (newYear) return format.monthYear(key);
+  return format.month(key);
+}
+
+/** A category axis of the buckets, labelled at round dates. `header(index)` heads the tooltip. */
+export function timeAxis({ list, group, width, theme, header, ...more }) {
+  const shown = ticks(list, group, Math.max(2, Math.floor(width / 76)));
+  const labels = new Map();
+  // labels that name months stand at their first days; others name the day itself
+  const few = shown.some((i) => (group === "day" ? !list[i].key.endsWith("-01") : group === "week" && shown.length === list.length));
+  shown.forEach((i, n) => labels.set(i, bucketShort(list[i], list[shown[n - 1]], group, few)));
+  return {
+    type: "category",
+    data: list.map((bucket) => bucket.key),
+    axisLine: { lineStyle: { color: theme.line } },
+    axisTick: { show: list.length > 1, alignWithLabel: true, interval: (i) => labels.has(i), lineStyle: { color: theme.line } },
+    axisLabel: {
+      color: theme.muted,
+      fontSize: 12,
+      interval: (i) => labels.has(i),
+      formatter: (_, i) => labels.get(i) ?? "",
+      hideOverlap: true,
+    },
+    axisPointer: { type: "shadow", label: { formatter: ({ seriesData, value }) => header(seriesData[0]?.dataIndex ?? list.findIndex((b) => b.key === value)) } },
+    ...more,
+  };
+}
+
+/** A value axis of counts: whole numbers from zero. */
+export function countAxis(theme, more) {
+  return {
+    type: "value",
+    min: 0,
+    max: ({ max }) => (max < 4 ? 4 : null),
+    minInterval: 1,
+    splitNumber: 4,
+    axisLabel: { color: theme.muted, fontSize: 12, formatter: format.axis },
+    splitLine: { lineStyle: { color: theme.line } },
+    ...more,
+  };
+}
+
+/** Figures by bucket as bar items: today's bucket, not over yet, is paler; the future has no bar. */
+export function barItems(sums, list, today) {
+  return sums.map((value, i) => {
+    const { from, to } = list[i];
+    if (from > today) return value || "-";
+    return to > today ? { value, itemStyle: { opacity: 0.5 } } : value;
+  });
+}
+
+/** A bar item's value in words. */
+export const countOrNothing = (value) => (typeof value === "number" ? format.count(value) : "–");
+
+export const hasToday = (list, today) => list.some(({ from, to }) => from <= today && to > today);
+export const UNFINISHED = "The paler bar is not over yet.";

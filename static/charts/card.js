@@ -1,0 +1,173 @@
+// A card of the page: a chart that can turn into its table and back.
+
+import { BarChart, PieChart } from "echarts/charts";
+import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "echarts/components";
+import * as echarts from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+import { MOTION } from "./axes.js";
+
+echarts.use([BarChart, PieChart, AriaComponent, GridComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const contrast = matchMedia("(prefers-contrast: more)");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** The theme's colours as the style sheet has them, for what is drawn on the canvas. */
+function look() {
+  const style = getComputedStyle(document.documentElement);
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const color = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const colors = { text: color("--text"), muted: color("--muted"), line: color("--line"), card: color("--card"), raised: color("--raised") };
+  probe.remove();
+  return { ...colors, font: style.fontFamily };
+}
+
+/** What all charts have in common. */
+function base({ text, line, raised, font }) {
+  return {
+    animation: !calm.matches,
+    animationDuration: MOTION,
+    animationDurationUpdate: MOTION,
+    textStyle: { fontFamily: font, color: text },
+    aria: { enabled: true, label: { enabled: false }, decal: { show: contrast.matches } },
+    tooltip: {
+      // drawn, never markup: a product's name may be anything
+      renderMode: "richText",
+      confine: true,
+      transitionDuration: 0,
+      backgroundColor: raised,
+      borderColor: line,
+      borderRadius: 8,
+      padding: 12,
+      textStyle: { fontFamily: font, fontSize: 13, color: text },
+    },
+  };
+}
+
+const all = new Set();
+
+/** Draws every chart anew in the theme's colours. */
+export function repaint() {
+  for (const card of all) card.paint();
+}
+for (const query of [calm, contrast, dark]) query.addEventListener("change", repaint);
+
+export class Card {
+  #section;
+  #plot;
+  #table;
+  #toggle;
+  #chart = null;
+  #view = null;
+  #asTable = false;
+  #width = 0;
+
+  constructor(section) {
+    this.#section = section;
+    this.#plot = section.querySelector(".plot");
+    this.#table = section.querySelector(".table");
+    this.#toggle = section.querySelector("[data-toggle]");
+    this.#toggle.addEventListener("click", () => {
+      this.#asTable = !this.#asTable;
+      this.#toggle.setAttribute("aria-pressed", this.#asTable);
+      this.paint();
+    });
+    new ResizeObserver(() => {
+      if (this.#plot.clientWidth && this.#plot.clientWidth !== this.#width) this.paint();
+    }).observe(section);
+    all.add(this);
+  }
+
+  /**
+   * Shows what a chart's module made of the figures:
+   * `option(look, width)` the chart, `table()` → {head, rows, foot} the same as a table,
+   * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
+   * `note` a sentence beneath, `height` of the plot in pixels when it is not the style sheet's.
+   */
+  show(view) {
+    this.#view = view;
+    this.paint();
+  }
+
+  paint() {
+    const view = this.#view;
+    if (!view) return;
+    this.#section.dataset.state = "ready";
+    this.#section.dataset.view = this.#asTable ? "table" : "chart";
+    this.#plot.hidden = this.#asTable;
+    this.#table.hidden = !this.#asTable;
+    writeLegend(this.#section.querySelector(".legend"), view.legend);
+    this.#section.querySelector(".note").textContent = view.note ?? "";
+    if (this.#asTable) this.#paintTable(view);
+    else this.#paintChart(view);
+  }
+
+  #paintChart(view) {
+    this.#plot.style.height = view.height ? `${view.height}px` : "";
+    const { clientWidth: width, clientHeight: height } = this.#plot;
+    if (!width) return;
+    this.#plot.setAttribute("aria-label", view.label);
+    this.#width = width;
+    this.#chart ??= echarts.init(this.#plot.querySelector(".canvas"), null, { renderer: "canvas" });
+    if (this.#chart.getWidth() !== width || this.#chart.getHeight() !== height) this.#chart.resize({ width, height });
+    const theme = look();
+    const common = base(theme);
+    const option = view.option(theme, width);
+    // what keeps its id is changed in place; what is no longer there goes
+    this.#chart.setOption(
+      { ...common, ...option, tooltip: { ...common.tooltip, ...option.tooltip } },
+      { replaceMerge: ["series", "grid", "xAxis", "yAxis", "title"] },
+    );
+  }
+
+  #paintTable(view) {
+    const { head, rows, foot } = view.table();
+    const table = document.createElement("table");
+    const caption = table.createCaption();
+    caption.className = "unseen";
+    caption.textContent = view.label;
+    table.createTHead().append(line(head, "col"));
+    const body = table.createTBody();
+    for (const row of rows) body.append(line(row));
+    if (foot) table.createTFoot().append(line(foot));
+    const { scrollTop, scrollLeft } = this.#table;
+    this.#table.replaceChildren(table);
+    this.#table.scrollTop = scrollTop;
+    this.#table.scrollLeft = scrollLeft;
+  }
+}
+
+function line(cells, scope) {
+  const row = document.createElement("tr");
+  cells.forEach((cell, i) => {
+    const element = document.createElement(scope || i === 0 ? "th" : "td");
+    if (element.tagName === "TH") element.scope = scope ?? "row";
+    element.textContent = cell;
+    row.append(element);
+  });
+  return row;
+}
+
+function writeLegend(list, entries = []) {
+  list.replaceChildren(
+    ...entries.map(({ color, name, value, share }) => {
+      const item = document.createElement("li");
+      const swatch = document.createElement("span");
+      swatch.className = "swatch";
+      swatch.style.background = color;
+      item.append(swatch, name);
+      for (const [kind, figure] of [["value", value], ["share", share]]) {
+        if (figure === undefined) continue;
+        const element = document.createElement("span");
+        element.className = kind;
+        element.textContent = figure;
+        item.append(" ", element);
+      }
+      return item;
+    }),
+  );
+}

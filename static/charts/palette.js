@@ -1,0 +1,57 @@
+// One colour a product, one an event type, one a device, the same in every chart and in both themes.
+// The hues are Okabe and Ito's, their lightness tuned so that each stands out 3:1 from the white and
+// from the dark card, and so that no two of one group fall together for colour-blind eyes.
+
+const BLUE = "#3a92e0";
+const RED = "#c43a0c";
+const PURPLE = "#cf62ab";
+const GREEN = "#17735f";
+const OCHRE = "#b08f35";
+export const GREY = "#7d8794";
+
+/** The event types that have figures, in the order of every table and chart. */
+export const EVENT_TYPES = [
+  { key: "banner_show", name: "Shows", what: "Banners shown", one: "Banner shown", color: BLUE },
+  { key: "banner_click", name: "Clicks", what: "Banners clicked", one: "Banner clicked", color: "#c98410" },
+  { key: "order", name: "Orders", what: "Orders placed", one: "Order placed", color: GREEN },
+  { key: "page_view", name: "Page views", what: "Pages viewed", one: "Page viewed", color: "#5b7f9e" },
+  { key: "product_view", name: "Product views", what: "Products viewed", one: "Product viewed", color: "#8f6bd1" },
+  { key: "cart", name: "Into cart", what: "Put into the cart", one: "Put into the cart", color: RED },
+  { key: "cart_remove", name: "Out of cart", what: "Taken out of the cart", one: "Taken out of the cart", color: PURPLE },
+];
+
+const DEVICES = { desktop: "#2a6fd6", mobile: "#b98d10", tablet: "#bf3f97" };
+
+/** The shop's own products: always on the page, even before anything happened to them. */
+export const SHOP_PRODUCTS = ["accessories", "clothes", "electronics", "sneakers", "sports_nutrition"];
+
+const productColors = new Map([
+  ["accessories", PURPLE],
+  ["clothes", BLUE],
+  ["electronics", GREEN],
+  ["sneakers", RED],
+  ["sports_nutrition", OCHRE],
+]);
+const MORE_COLORS = ["#8f6bd1", "#5b7f9e", "#a8662a", "#6b8e23", "#b0486a", "#4a7ab8", "#9a7d0a", "#2f8f9d"];
+
+/** The colour of a product: the shop's own are fixed, any other keeps the first it is given. */
+export function productColor(product) {
+  if (!productColors.has(product)) {
+    productColors.set(product, MORE_COLORS[(productColors.size - SHOP_PRODUCTS.length) % MORE_COLORS.length]);
+  }
+  return productColors.get(product);
+}
+
+export function deviceColor(device) {
+  return DEVICES[device] ?? GREY;
+}
+
+export function eventType(key) {
+  return EVENT_TYPES.find((type) => type.key === key) ?? { key, name: title(key), what: title(key), one: title(key), color: GREY };
+}
+
+/** "sports_nutrition" as people write it. Braces would be markup in a chart's rich text. */
+export function title(value) {
+  const words = value.replace(/_/g, " ").replace(/[{}|]/g, " ").trim() || "(blank)";
+  return words[0].toUpperCase() + words.slice(1);
+}
