@@ -1,1 +1,180 @@
-//! replay
+//! CSV files to topic.
+//!
+//! A replay reads a file line by line, makes an event of each, and publishes it like any other
+//! event; the consumer stores it. The replay ends when its rows are stored, and says what became of
+//! them. A row's own id is its event's id, so a file that is replayed again adds nothing.
+//!
+//! # Parts
+//! A thread reads, maps and publishes ([`pump`]): [`input`] gives it lines, [`product_csv`] makes
+//! events of them, [`publisher`] keeps count of what Kafka has acknowledged. Meanwhile [`run`]
+//! watches in PostgreSQL how far the topic is stored, and lets the thread run ahead of that by so
+//! much that live events, which queue behind, still are stored soon ([`pace`]).
+//!
+//! # Errors
+//! A line that is no event is kept with its reason, in PostgreSQL and in a file, and the lines
+//! around it go on. A file that is damaged gives what comes before the damage, and is then an
+//! error. While Kafka, PostgreSQL or the consumer is away the replay waits and says so.
+
+mod fields;
+pub mod generate;
+mod import;
+mod input;
+mod pace;
+mod product_csv;
+mod progress;
+mod publisher;
+mod pump;
+mod rejects;
+mod run;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use clap::builder::BoolishValueParser;
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use run::run;
+
+/// What a replay needs to know.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// CSV file; may be packed as .gz, or as .zip with one .csv file in it
+    #[arg(env = "REPLAY_FILE")]
+    pub file: PathBuf,
+
+    /// Rows a second [default: as fast as they are stored]
+    #[arg(long, env = "REPLAY_RATE")]
+    pub rate: Option<NonZeroU32>,
+
+    /// Let the events happen now, under new ids, instead of when the file says
+    #[arg(long, env = "REPLAY_AS_LIVE", value_parser = BoolishValueParser::new())]
+    pub as_live: bool,
+
+    /// Time zone of the times in the file, an IANA name
+    #[arg(long, value_name = "ZONE", env = "SHOP_TIMEZONE", default_value = "UTC", value_parser = parse_zone)]
+    pub tz: Tz,
+
+    /// Stop after so many rows
+    #[arg(long, value_name = "ROWS", env = "REPLAY_LIMIT")]
+    pub limit: Option<u64>,
+
+    /// Keep the product `company` instead of making it the shop's `electronics`
+    #[arg(long, env = "REPLAY_KEEP_PRODUCTS", value_parser = BoolishValueParser::new())]
+    pub keep_products: bool,
+
+    /// What kind of file it is [default: told by its header]
+    #[arg(long, value_name = "NAME", env = "REPLAY_FORMAT")]
+    pub format: Option<Format>,
+
+    /// Print the summary as JSON
+    #[arg(long, env = "REPLAY_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+
+    /// Where the events go.
+    #[command(flatten)]
+    pub kafka: events::Kafka,
+
+    /// Where the import is written down.
+    #[command(flatten)]
+    pub database: migrations::Database,
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Banner shows, banner clicks and orders: the public product.csv, and what `generate` makes
+    ProductCsv,
+}
+
+fn parse_zone(name: &str) -> Result<Tz, String> {
+    name.parse().map_err(|_| "not an IANA time zone such as Europe/Berlin".to_owned())
+}
+
+/// What became of the rows of a file. `stored + duplicate + rejected` is `read`.
+///
+/// As JSON it is the six figures of the contract; as text it also tells what is out of the ordinary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The import's row in `imports`, and the `import_id` of its events.
+    pub import_id: Uuid,
+    /// Rows read, the header not counted.
+    pub read: u64,
+    /// Events that Kafka has acknowledged.
+    pub published: u64,
+    /// Events that were new.
+    pub stored: u64,
+    /// Events that were stored before.
+    pub duplicate: u64,
+    /// Rows that are no events, and messages that the consumer refused.
+    pub rejected: u64,
+    /// Times that clocks skipped: moved forward by as much as the clocks were.
+    #[serde(skip)]
+    pub in_gap: u64,
+    /// Times that clocks showed twice: taken as the first.
+    #[serde(skip)]
+    pub in_overlap: u64,
+    /// Where the rejected rows are, to be mended and replayed.
+    #[serde(skip)]
+    pub rejected_file: Option<PathBuf>,
+}
+
+impl Summary {
+    /// The figures, in one line.
+    fn figures(&self) -> String {
+        let Self { import_id, read, published, stored, duplicate, rejected, .. } = self;
+        format!(
+            "read {read}, published {published}, stored {stored}, duplicate {duplicate}, rejected {rejected} \
+             (import {import_id})"
+        )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.figures())?;
+        if self.in_gap > 0 {
+            write!(f, "\n{} times that clocks skipped were moved forward", self.in_gap)?;
+        }
+        if self.in_overlap > 0 {
+            write!(f, "\n{} times that clocks showed twice were taken as the first", self.in_overlap)?;
+        }
+        if let Some(file) = &self.rejected_file {
+            write!(f, "\nrejected rows: {}; why: table rejected_events, import_id {}", file.display(), self.import_id)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_six_figures_as_json_and_a_few_lines_as_text() {
+        let summary = Summary {
+            import_id: Uuid::from_u128(7),
+            read: 10,
+            published: 8,
+            stored: 5,
+            duplicate: 3,
+            rejected: 2,
+            in_gap: 1,
+            in_overlap: 0,
+            rejected_file: Some("data/product.rejected.csv".into()),
+        };
+        assert_eq!(
+            serde_json::to_string(&summary).unwrap(),
+            r#"{"import_id":"00000000-0000-0000-0000-000000000007","read":10,"published":8,"stored":5,"duplicate":3,"rejected":2}"#
+        );
+        assert_eq!(
+            summary.to_string(),
+            "read 10, published 8, stored 5, duplicate 3, rejected 2 (import 00000000-0000-0000-0000-000000000007)\n\
+             1 times that clocks skipped were moved forward\n\
+             rejected rows: data/product.rejected.csv; \
+             why: table rejected_events, import_id 00000000-0000-0000-0000-000000000007"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! Lines in, messages out: the thread that reads, maps and publishes.
+//!
+//! One thread is enough: it maps and hands over several times as many rows a second as PostgreSQL
+//! stores, and leaves the other cores to the consumer. Nothing is queued between reading and
+//! publishing, so memory is flat and an event that happens "now" does so when it is published.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::input::Input;
+use crate::product_csv::{Clock, Mapping, readable_id};
+use crate::publisher::Publisher;
+use crate::rejects::{Reject, RejectedFile};
+
+/// While it waits the thread looks this often whether it may go on.
+const NAP: Duration = Duration::from_millis(2);
+
+/// Told to stop, it waits so long for what Kafka has not acknowledged yet.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Rejected lines that wait to be kept, in bytes, before reading waits too.
+const MOST_REJECTS: usize = 4 << 20;
+
+/// What the thread is told, and what it tells, while it runs.
+#[derive(Default)]
+pub(crate) struct Gauges {
+    /// How many messages may be sent in all. Nothing is read before the first may be sent.
+    sendable: AtomicU64,
+    stop: AtomicBool,
+    read: AtomicU64,
+    sent: AtomicU64,
+    gaps: AtomicU64,
+    overlaps: AtomicU64,
+    rejects: Mutex<Vec<Reject>>,
+    reject_bytes: AtomicU64,
+}
+
+impl Gauges {
+    /// Sets how many messages may be sent in all.
+    pub(crate) fn allow(&self, sendable: u64) {
+        self.sendable.store(sendable, Ordering::Relaxed);
+    }
+
+    /// Makes the thread end as soon as what it sent is acknowledged, or a few seconds have passed.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Rows read, the rejected among them.
+    pub(crate) fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Messages handed to the Kafka client.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Times that were moved out of a gap, and times that were one of two.
+    pub(crate) fn clock_changes(&self) -> (u64, u64) {
+        (self.gaps.load(Ordering::Relaxed), self.overlaps.load(Ordering::Relaxed))
+    }
+
+    /// The rejected lines since the last call.
+    pub(crate) fn take_rejects(&self) -> Vec<Reject> {
+        let mut rejects = self.rejects.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reject_bytes.store(0, Ordering::Relaxed);
+        std::mem::take(&mut *rejects)
+    }
+
+    fn reject(&self, reject: Reject) {
+        let mut rejects = self.rejects.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reject_bytes.fetch_add((reject.raw.len() + reject.reason.len()) as u64, Ordering::Relaxed);
+        rejects.push(reject);
+    }
+
+    /// Whether the next row may be read.
+    fn may_read(&self) -> bool {
+        self.sent() < self.sendable.load(Ordering::Relaxed)
+            && self.reject_bytes.load(Ordering::Relaxed) < MOST_REJECTS as u64
+    }
+}
+
+/// The thread's belongings.
+pub(crate) struct Pump {
+    pub(crate) input: Input,
+    pub(crate) mapping: Mapping,
+    pub(crate) publisher: Publisher,
+    pub(crate) rejected: RejectedFile,
+    pub(crate) gauges: Arc<Gauges>,
+    /// Rows a second.
+    pub(crate) rate: Option<u32>,
+    /// Rows to read at the most.
+    pub(crate) limit: Option<u64>,
+}
+
+/// How it ended, when Kafka took everything.
+pub(crate) struct Pumped {
+    /// The file with the rejected lines, which is closed.
+    pub(crate) rejected: RejectedFile,
+    /// What was wrong with the file instead of its end, where there is anything.
+    pub(crate) damage: Option<String>,
+}
+
+impl Pump {
+    /// Reads, maps and publishes until the end of the file, the limit, or the order to stop; then
+    /// waits until all is acknowledged. Fails when Kafka takes no more, or when rejected lines
+    /// cannot be written to their file.
+    pub(crate) fn run(mut self) -> anyhow::Result<Pumped> {
+        let result = self.read_all();
+        // also after a failure the file holds whole lines
+        self.rejected.flush()?;
+        let damage = result?;
+        let mut stopping_since = None;
+        while !self.publisher.settle()? {
+            if self.gauges.is_stopping() && stopping_since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                break;
+            }
+            thread::sleep(NAP);
+        }
+        Ok(Pumped { rejected: self.rejected, damage })
+    }
+
+    fn read_all(&mut self) -> anyhow::Result<Option<String>> {
+        let mut beat = self.rate.map(Beat::new);
+        let mut json = Vec::new();
+        let mut read = 0;
+        while self.limit.is_none_or(|limit| read < limit) {
+            while !self.gauges.may_read() || beat.as_ref().is_some_and(|beat| beat.is_early()) {
+                if self.gauges.is_stopping() {
+                    return Ok(None);
+                }
+                self.publisher.settle()?;
+                thread::sleep(beat.as_ref().map_or(NAP, Beat::nap));
+            }
+            let line = match self.input.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(None),
+                Err(error) => return Ok(Some(self.input.failure(&error))),
+            };
+            if line.raw.is_empty() {
+                continue;
+            }
+            read += 1;
+            self.gauges.read.store(read, Ordering::Relaxed);
+            if let Some(beat) = &mut beat {
+                beat.count();
+            }
+            json.clear();
+            let row = if line.cut {
+                Err(format!("the line is longer than {} bytes", line.raw.len()))
+            } else {
+                self.mapping.map(line.raw, read, &mut json)
+            };
+            match row {
+                Ok(row) => {
+                    while !self.publisher.send(row.user_id.as_bytes(), &json)? {
+                        if self.gauges.is_stopping() {
+                            return Ok(None);
+                        }
+                        thread::sleep(NAP);
+                        self.publisher.settle()?;
+                    }
+                    match row.clock {
+                        Clock::Plain => {}
+                        Clock::Gap => _ = self.gauges.gaps.fetch_add(1, Ordering::Relaxed),
+                        Clock::Overlap => _ = self.gauges.overlaps.fetch_add(1, Ordering::Relaxed),
+                    }
+                    self.gauges.sent.store(self.publisher.sent(), Ordering::Relaxed);
+                }
+                Err(reason) => {
+                    self.rejected.add(line.raw)?;
+                    self.gauges.reject(Reject {
+                        line: line.number,
+                        event_id: readable_id(line.raw),
+                        reason,
+                        raw: line.raw.to_vec(),
+                    });
+                }
+            }
+            if read % 1_024 == 0 {
+                if self.gauges.is_stopping() {
+                    return Ok(None);
+                }
+                self.publisher.settle()?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Keeps to a number of rows a second from the first row on. After a pause that was not its own it
+/// does not hurry to make up for it.
+struct Beat {
+    rate: f64,
+    since: Instant,
+    rows: u64,
+}
+
+impl Beat {
+    fn new(rate: u32) -> Self {
+        Self { rate: rate.into(), since: Instant::now(), rows: 0 }
+    }
+
+    fn due(&self) -> Instant {
+        self.since + Duration::from_secs_f64(self.rows as f64 / self.rate)
+    }
+
+    fn is_early(&self) -> bool {
+        Instant::now() < self.due()
+    }
+
+    /// How long to sleep now: till it is time, but not so long that an order to stop is missed.
+    fn nap(&self) -> Duration {
+        self.due()
+            .saturating_duration_since(Instant::now())
+            .clamp(Duration::from_micros(500), Duration::from_millis(20))
+    }
+
+    fn count(&mut self) {
+        let now = Instant::now();
+        if self.rows == 0 || now.saturating_duration_since(self.due()) > Duration::from_millis(500) {
+            (self.since, self.rows) = (now, 0);
+        }
+        self.rows += 1;
+    }
+}

@@ -1,0 +1,341 @@
+//! One replay from beginning to end: starts the thread that publishes, watches what is stored.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::import::{Import, Origin};
+use crate::input::Input;
+use crate::pace::{Pace, all_stored};
+use crate::product_csv::{self, Mapping};
+use crate::progress::{Progress, Step};
+use crate::publisher::{Deliveries, Publisher};
+use crate::pump::{Gauges, Pump, Pumped};
+use crate::rejects::{Reject, RejectedFile};
+use crate::{Config, Format, Summary};
+
+/// How often PostgreSQL is asked what is stored.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the import's row is brought up to date.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// Nothing stored for so long: the user is told what may be missing.
+const STILL: Duration = Duration::from_secs(5);
+
+/// Rejected lines that are told on standard error, each; of the others only the number.
+const TOLD_REJECTS: u64 = 10;
+
+/// Replays the file and returns what became of its rows, once they are stored.
+///
+/// Waits, and says so on standard error, while no consumer stores what was published and while
+/// PostgreSQL is away. Fails with one line: when the file, its header, Kafka or PostgreSQL is not
+/// usable; when the file is damaged, after the rows before the damage are stored; when `token` is
+/// cancelled, after what was published is written down.
+pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Summary> {
+    let input = spawn_blocking({
+        let file = config.file.clone();
+        let format = config.format;
+        move || open(&file, format)
+    })
+    .await??;
+    let prepared = async {
+        config.kafka.ensure_topic().await?;
+        let publisher = Publisher::new(&config.kafka)?;
+        spawn_blocking(move || publisher.cluster_id().map(|cluster_id| (publisher, cluster_id))).await?
+    };
+    let (publisher, cluster_id) = match token.run_until_cancelled(prepared).await {
+        Some(prepared) => prepared?,
+        None => bail!("interrupted before anything was published"),
+    };
+    let pool = config.database.pool("shopwindow replay", 2, Duration::from_secs(3))?;
+    let file_name = config.file.file_name().unwrap_or_default().to_string_lossy();
+    let origin =
+        Origin { file_name: &file_name, file_bytes: input.bytes(), timezone: config.tz, as_live: config.as_live };
+    let import = Import::begin(pool, Uuid::now_v7(), &origin).await?;
+
+    let gauges = Arc::new(Gauges::default());
+    let mut replay = Replay {
+        name: input.name().to_owned(),
+        bytes: input.bytes(),
+        position: input.position(),
+        limit: config.limit,
+        cluster_id,
+        topic: config.kafka.topic.clone(),
+        deliveries: publisher.deliveries(),
+        gauges: gauges.clone(),
+        pace: Pace::new(Instant::now()),
+        written: Instant::now(),
+        rejects: Vec::new(),
+        rejected: 0,
+        told_still: false,
+        told_away: false,
+        progress: Progress::begin(),
+        import,
+    };
+    let pump = Pump {
+        mapping: Mapping::new(replay.import.id, config.tz, config.keep_products, config.as_live),
+        rejected: RejectedFile::new(&config.file, input.header()),
+        input,
+        publisher,
+        gauges,
+        rate: config.rate.map(u32::from),
+        limit: config.limit,
+    };
+    match replay.carry_out(pump, &token).await {
+        Ok(ended) => replay.conclude(ended, config.as_live).await,
+        Err(error) => Err(replay.give_up("failed", error).await),
+    }
+}
+
+/// Opens the file and checks that it is of a format we know.
+fn open(file: &Path, format: Option<Format>) -> anyhow::Result<Input> {
+    let input = Input::open(file)?;
+    match format {
+        Some(Format::ProductCsv) | None => product_csv::check_header(input.header()),
+    }
+    .map_err(|problem| anyhow::anyhow!("{}: {problem}", input.name()))?;
+    Ok(input)
+}
+
+/// A replay that is under way.
+struct Replay {
+    name: String,
+    bytes: u64,
+    position: Arc<AtomicU64>,
+    limit: Option<u64>,
+    cluster_id: String,
+    topic: String,
+    deliveries: Deliveries,
+    gauges: Arc<Gauges>,
+    pace: Pace,
+    written: Instant,
+    /// Rejected lines that are not in PostgreSQL yet.
+    rejects: Vec<Reject>,
+    /// Rejected lines so far.
+    rejected: u64,
+    told_still: bool,
+    told_away: bool,
+    progress: Progress,
+    import: Import,
+}
+
+/// How publishing and storing ended, without an error.
+enum Ended {
+    Stored(Pumped),
+    Interrupted,
+}
+
+impl Drop for Replay {
+    /// Whatever ends the replay ends its thread.
+    fn drop(&mut self) {
+        self.gauges.stop();
+    }
+}
+
+impl Replay {
+    /// Publishes the file and waits until all of it is stored.
+    async fn carry_out(&mut self, pump: Pump, token: &CancellationToken) -> anyhow::Result<Ended> {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pump = spawn_blocking(move || pump.run());
+        let pumped = loop {
+            tokio::select! {
+                pumped = &mut pump => break pumped.context("the publishing thread")??,
+                () = token.cancelled(), if !self.gauges.is_stopping() => self.gauges.stop(),
+                _ = look.tick() => {
+                    if let Err(error) = self.look().await {
+                        self.gauges.stop();
+                        // it is as good as over, and its own end is of no interest any more
+                        let _ = pump.await;
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        loop {
+            if token.is_cancelled() {
+                return Ok(Ended::Interrupted);
+            }
+            if self.look().await? && self.write_down().await? && self.is_settled().await? {
+                return Ok(Ended::Stored(pumped));
+            }
+            token.run_until_cancelled(look.tick()).await;
+        }
+    }
+
+    /// Looks how far the topic is stored, and lets the thread publish as much as is good. True when
+    /// everything that was published is stored.
+    async fn look(&mut self) -> anyhow::Result<bool> {
+        let stored = self.import.stored(&self.cluster_id, &self.topic).await;
+        let Some(stored) = self.unless_away(stored)? else { return Ok(false) };
+        let (acknowledged, ends) = self.deliveries.acknowledged();
+        let sent = self.gauges.sent();
+        let advice = self.pace.observe(Instant::now(), sent.saturating_sub(acknowledged), &ends, &stored);
+        self.gauges.allow(sent + advice.allowance);
+
+        if advice.still > STILL && !self.told_still {
+            self.told_still = true;
+            self.progress.say(&format!(
+                "nothing has been stored for {} s: is a consumer running? `shopwindow demo` or `shopwindow consumer`, \
+                 with the same KAFKA_BROKERS, KAFKA_TOPIC and DATABASE_URL, starts one; waiting for it",
+                STILL.as_secs()
+            ));
+        }
+        let by_bytes = self.position.load(Ordering::Relaxed) as f64 / self.bytes.max(1) as f64;
+        let by_rows = self.limit.map_or(0.0, |limit| self.gauges.read() as f64 / limit.max(1) as f64);
+        self.progress.step(Step {
+            read: self.gauges.read(),
+            published: acknowledged,
+            done: by_bytes.max(by_rows).min(1.0),
+            ahead: advice.ahead,
+        });
+        if self.written.elapsed() >= WRITE_EVERY {
+            self.write_down().await?;
+        }
+        Ok(all_stored(&ends, &stored))
+    }
+
+    /// Brings the import's row up to date and keeps what was rejected. False while PostgreSQL is away.
+    async fn write_down(&mut self) -> anyhow::Result<bool> {
+        self.written = Instant::now();
+        // the next ones are taken when these are kept, so that they cannot pile up
+        if self.rejects.is_empty() {
+            self.rejects = self.gauges.take_rejects();
+            for reject in &self.rejects {
+                self.rejected += 1;
+                if self.rejected <= TOLD_REJECTS {
+                    self.progress.say(&format!("{} line {}: {}", self.name, reject.line, reject.reason));
+                } else if self.rejected == TOLD_REJECTS + 1 {
+                    self.progress.say("further rejected lines are only counted here");
+                }
+            }
+        }
+        if !self.rejects.is_empty() {
+            let kept = self.import.keep_rejects(&self.rejects).await;
+            if self.unless_away(kept)?.is_none() {
+                return Ok(false);
+            }
+            self.rejects.clear();
+        }
+        let written = self.import.progress(self.gauges.read(), self.deliveries.acknowledged().0).await;
+        Ok(self.unless_away(written)?.is_some())
+    }
+
+    /// Whether the figures of the import are complete.
+    async fn is_settled(&mut self) -> anyhow::Result<bool> {
+        let fate = self.import.fate().await;
+        Ok(self.unless_away(fate)?.is_some_and(|fate| !fate.pending))
+    }
+
+    /// The result; none, and a word about it, when PostgreSQL is away and may come back.
+    fn unless_away<T>(&mut self, result: sqlx::Result<T>) -> anyhow::Result<Option<T>> {
+        match result {
+            Ok(value) => {
+                self.told_away = false;
+                Ok(Some(value))
+            }
+            Err(error) if may_pass(&error) => {
+                if !self.told_away {
+                    self.told_away = true;
+                    self.progress.say(&format!("PostgreSQL is away ({error}); waiting for it"));
+                }
+                Ok(None)
+            }
+            Err(error) => {
+                Err(error).context("PostgreSQL refuses what replay asks of it: do its version and the schema's match?")
+            }
+        }
+    }
+
+    /// The end of a replay without an error on the way.
+    async fn conclude(mut self, ended: Ended, as_live: bool) -> anyhow::Result<Summary> {
+        let published = self.deliveries.acknowledged().0;
+        let pumped = match ended {
+            Ended::Stored(pumped) => pumped,
+            Ended::Interrupted => {
+                let again = if as_live { "publishes all rows anew" } else { "stores only what is missing" };
+                let error = anyhow::anyhow!(
+                    "interrupted when {published} rows of {} were published (import {}); running it again {again}",
+                    self.name,
+                    self.import.id
+                );
+                return Err(self.give_up("interrupted", error).await);
+            }
+        };
+        let fate = self.import.fate().await.context("read what became of the rows from PostgreSQL")?;
+        let (in_gap, in_overlap) = self.gauges.clock_changes();
+        let summary = Summary {
+            import_id: self.import.id,
+            read: self.gauges.read(),
+            published,
+            stored: fate.stored,
+            duplicate: fate.duplicate,
+            rejected: fate.rejected,
+            in_gap,
+            in_overlap,
+            rejected_file: pumped.rejected.path().map(Path::to_owned),
+        };
+        let accounted = summary.stored + summary.duplicate + summary.rejected;
+        let sent_again = self.deliveries.sent_again();
+        if sent_again > 0 {
+            self.progress.say(&format!(
+                "{sent_again} messages were published again because Kafka did not acknowledge them in time; \
+                 those that it had taken all the same are counted as duplicates"
+            ));
+        }
+        if let Some(damage) = pumped.damage {
+            let error = anyhow::anyhow!("{damage}; of the rows before it: {}", summary.figures());
+            return Err(self.give_up("failed", error).await);
+        }
+        if accounted < summary.read || accounted > summary.read + sent_again {
+            let error = anyhow::anyhow!(
+                "of {} rows read, {accounted} are accounted for: {}; `shopwindow verify` recounts",
+                summary.read,
+                summary.figures()
+            );
+            return Err(self.give_up("failed", error).await);
+        }
+        self.import
+            .end("finished", summary.read, published)
+            .await
+            .context("write the end of the import to PostgreSQL")?;
+        Ok(summary)
+    }
+
+    /// Writes down that the replay ends before its end, as far as that is possible, and passes on why.
+    async fn give_up(&mut self, state: &str, error: anyhow::Error) -> anyhow::Error {
+        let published = self.deliveries.acknowledged().0;
+        let farewell = async {
+            self.write_down().await?;
+            // what came in while the ones before were kept
+            self.write_down().await?;
+            anyhow::Ok(self.import.end(state, self.gauges.read(), published).await?)
+        };
+        match farewell.await {
+            Ok(()) => error,
+            Err(problem) => {
+                anyhow::anyhow!("{error:#}; nor could PostgreSQL be told that the import is {state}: {problem:#}")
+            }
+        }
+    }
+}
+
+/// Whether an error of PostgreSQL goes away by itself: it is not there, shuts down, starts up, has no
+/// connection left, or gave up a transaction for another's sake.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
