@@ -129,7 +129,10 @@ impl Services {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let (cancel, mut signals) = signals::listen()?;
     let mut services = match start(&args.config, &cancel).await {
-        Err(error) if error.is::<Interrupted>() => return Ok(ExitCode::SUCCESS),
+        // The command, if there is one, has not run.
+        Err(error) if error.is::<Interrupted>() => {
+            return Ok(ExitCode::from(if args.command.is_empty() { 0 } else { 128 + Signal::SIGINT as u8 }));
+        }
         started => started?,
     };
     let outcome = async {

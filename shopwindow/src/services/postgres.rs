@@ -1,6 +1,7 @@
 //! A PostgreSQL from the system's binaries.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -155,16 +156,20 @@ async fn is_absent(connection: &mut PgConnection, query: &'static str) -> sqlx::
 }
 
 /// Removes what a crash left of `postmaster.pid` when its number belongs to another program by now, which PostgreSQL
-/// would take for a server on the same data. We hold the home, so only one started by hand can be such a server.
+/// would take for a server on the same data. We hold the home, so only one started by hand can be such a server; a
+/// server works in its data directory.
 fn forget_reused_pid(data: &Path) {
     let file = data.join("postmaster.pid");
     let Some(pid) = fs::read_to_string(&file).ok().and_then(|pid| pid.lines().next()?.parse::<u32>().ok()) else {
         return;
     };
-    let read = |name| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    let (program, arguments) = (read("comm"), read("cmdline"));
-    let by_hand = program.trim() == "postgres" && !arguments.starts_with("postgres: ") && !arguments.contains(HOME);
-    if !by_hand && let Err(error) = fs::remove_file(&file) {
+    let identity = |dir: &Path| fs::metadata(dir).map(|meta| (meta.dev(), meta.ino()));
+    let in_use = match identity(Path::new(&format!("/proc/{pid}/cwd"))) {
+        Ok(directory) => identity(data).is_ok_and(|data| data == directory),
+        // It cannot be told: leave it to PostgreSQL.
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    if !in_use && let Err(error) = fs::remove_file(&file) {
         warn!(%error, "cannot remove {}", file.display());
     }
 }

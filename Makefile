@@ -1,0 +1,70 @@
+# Shopwindow's commands; `make` alone lists them.
+
+# The queries are checked against .sqlx, so that no build needs a database.
+export SQLX_OFFLINE := true
+export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
+
+BUNDLE := static/dist/charts.js
+SQLX := target/tools/bin/cargo-sqlx
+# Starts a Kafka and a PostgreSQL for one command. What the tests store is of no use afterwards.
+SERVICES := target/debug/shopwindow services --dir .shopwindow/test
+MIGRATE := sqlx database reset -y --source migrations
+
+.PHONY: help setup setup-tests assets build demo test psql fmt check lint fresh prepare
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: build ## Kafka, PostgreSQL, the shop, the consumer and the charts page; Ctrl-C stops them (ARGS="--simulate 5")
+	@exec target/release/shopwindow demo $(ARGS)
+
+build: setup assets ## target/release/shopwindow
+	cargo build --release --locked
+
+test: setup-tests assets ## every test that takes less than a minute
+	npm test --silent
+	cargo build --locked
+	cargo test --workspace --locked --no-run
+	$(SERVICES) -- cargo test --workspace --locked
+	@rm -rf .shopwindow/test
+
+psql: ## psql on the demo's database
+	@test -r .shopwindow/env || { echo "no demo is running here: start one with make demo" >&2; exit 1; }
+	@. .shopwindow/env && exec psql "$$DATABASE_URL"
+
+setup: ## installs what is missing to build and run, with apt where it may
+	@./setup.sh
+
+setup-tests:
+	@./setup.sh tests
+
+assets: $(BUNDLE)
+
+$(BUNDLE): node_modules/.package-lock.json package.json $(wildcard static/charts/*)
+	npm run build --silent
+	@touch $@
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+fmt: ## formats the code
+	cargo fmt --all
+
+check: lint fresh ## format, lints, and whether .sqlx is fresh
+
+lint: setup-tests assets
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fresh: setup-tests assets $(SQLX)
+	cargo build --locked
+	$(SERVICES) -- sh -ec '$(MIGRATE); cargo sqlx prepare --workspace --check -- --all-targets'
+
+prepare: setup-tests assets $(SQLX) ## writes .sqlx anew, after a query or a migration has changed
+	@test -x target/debug/shopwindow || cargo build --locked
+	$(SERVICES) -- sh -ec '$(MIGRATE); cargo sqlx prepare --workspace -- --all-targets'
+
+$(SQLX):
+	cargo install sqlx-cli --version 0.9.0 --locked --debug --no-default-features --features postgres --root target/tools
