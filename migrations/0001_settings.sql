@@ -11,7 +11,7 @@ insert into settings default values;
 
 -- Over many rows write (select shop_timezone()), which PostgreSQL asks once, not once a row.
 create function shop_timezone() returns text
-    language sql stable
+    language sql stable parallel safe
     return (select timezone from settings);
 
 -- How far the topic has been stored. The consumer moves next_offset in the very transaction that

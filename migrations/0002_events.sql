@@ -60,20 +60,20 @@ create index events_occurred_at on events using brin (occurred_at) with (pages_p
 
 -- Whether an order with this status failed, so that its amount is no revenue.
 create function failed(status text) returns boolean
-    language sql immutable
+    language sql immutable parallel safe
     return lower(status collate "C") like 'failed\_%'
         or lower(status collate "C") in ('insufficient_funds', 'insuficcient_funds', 'user_error', 'fraud');
 
 -- What an event brought in: the amount of an order that did not fail, else null.
 --   select sum(revenue(e)) from events e where currency = 'USD';
 create function revenue(e events) returns numeric
-    language sql immutable
+    language sql immutable parallel safe
     return case when e.event_type = 'order' and failed(e.status) is not true then e.amount end;
 
 -- The value of a dimension that figures are broken down by; null for a name that is none.
 --   select dimension(e, 'brand'), count(*) from events e group by 1;
 create function dimension(e events, name text) returns text
-    language sql immutable
+    language sql immutable parallel safe
     return case name
         when 'event_type' then e.event_type
         when 'product' then e.product
@@ -112,7 +112,7 @@ create function dimension(e events, name text) returns text
 -- The function is inlined, so a filter that is not there costs nothing.
 --   select count(*) from picked_events('2019-01-01', '2019-02-01', '{"product": ["clothes"]}');
 create function picked_events(starting timestamptz, ending timestamptz, filters jsonb) returns setof events
-    language sql stable
+    language sql stable parallel safe
 begin atomic
     select * from events e
     where (starting is null or e.occurred_at >= starting)

@@ -3,7 +3,8 @@
 -- A cell is what events are counted by; what a cell's events brought in is in one currency. A quarter
 -- is a quarter of an hour, numbered from the epoch: every zone's offset from UTC is a whole number of
 -- quarters (since 2000, when our first event may have happened), so the days and hours of any zone
--- are made of whole quarters.
+-- are made of whole quarters. (St. John's, Goose Bay and Moncton set their clocks back at one minute past
+-- midnight in some autumns before 2011: there one quarter of the year is of two days, and counted to one.)
 --
 -- The consumer only appends deltas: upserting each quarter that a batch touches would cost more than
 -- its rows do, and consumers would wait for each other's counts. In the background the deltas are
@@ -69,7 +70,7 @@ create table day_counts (
 ) with (fillfactor = 80);
 
 create function quarter_start(quarter integer) returns timestamptz
-    language sql immutable
+    language sql immutable parallel safe
     return to_timestamp(quarter::bigint * 900);
 
 create view delta_cells as

@@ -3,6 +3,7 @@
 -- $1 zone, null for the shop's
 -- $2, $3 from, as a date or as an instant
 -- $4, $5 to, likewise
+-- $6 whether local dates matter to the figure
 --
 -- A day is every instant whose local date it is, so a date's bound is looked for among the quarters
 -- of an hour around it: midnight may come twice or not at all, and Pacific/Apia had no 2011-12-30.
@@ -31,7 +32,7 @@ select
     ending,
     -- Whether local dates only ever go forward in the range. Where a clock was set back over
     -- midnight (St. John's until 2010, at 00:01), a date comes twice and a quarter is of two dates.
-    not exists (
+    not ($6::boolean and exists (
         select
         from generate_series(
                 greatest(starting, '2000-01-01 00:00Z'), least(ending, now() + interval '48 hours'), interval '24 hours'
@@ -39,5 +40,5 @@ select
             generate_series(day, day + interval '24 hours', interval '15 minutes') as quarter
         where (day + interval '24 hours') at time zone tz - day at time zone tz < interval '24 hours'
             and ((quarter + interval '15 minutes') at time zone tz)::date < (quarter at time zone tz)::date
-    ) as "steady!"
+    )) as "steady!"
 from edges

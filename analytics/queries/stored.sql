@@ -19,6 +19,17 @@ select
     found.partition as "partition!",
     found."offset" as "offset!"
 from (
+    select e as picked
+    from picked_events($3::timestamptz, $4::timestamptz, $7::jsonb) e
+    where ($1::text = 'rows' or (
+            ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
+            and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
+        ))
+        and ($8::uuid is null or e.event_id = $8::uuid)
+    order by e.stored_at desc
+    limit $9::bigint
+) newest,
+lateral (
     select
         e.event_id,
         e.event_type,
@@ -62,13 +73,6 @@ from (
         e.topic,
         e.partition,
         e."offset"
-    from picked_events($3::timestamptz, $4::timestamptz, $7::jsonb) e
-    where ($1::text = 'rows' or (
-            ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
-            and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
-        ))
-        and ($8::uuid is null or e.event_id = $8::uuid)
-    order by e.stored_at desc, e.occurred_at desc, e.event_id
-    limit $9::bigint
+    from (select (newest.picked).*) e
 ) found
 order by found.stored_at desc, found.occurred_at desc, found.event_id

@@ -127,3 +127,28 @@ pub(crate) async fn asset(
     };
     Ok(HttpResponse::Ok().content_type(kind).insert_header((header::CACHE_CONTROL, caching)).body(body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_page_shows_is_text_and_never_markup() {
+        let shown = Shown {
+            script: String::new(),
+            style: String::new(),
+            storefront: "\"><script>alert(1)</script>",
+            away: Some("<b>away</b>".into()),
+            has_events: true,
+            tz: "<evil>UTC</evil>".into(),
+            today: None,
+            orders_today: 0,
+        };
+        let context = tera::Context::from_serialize(&shown).unwrap();
+        let html = Pages::new().unwrap().tera.render("index.html", &context).unwrap();
+        assert!(html.contains("&lt;b&gt;away"), "{html}");
+        for markup in ["<script>alert", "<b>away", "<evil>"] {
+            assert!(!html.contains(markup), "{markup}");
+        }
+    }
+}

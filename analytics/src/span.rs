@@ -103,9 +103,18 @@ impl Span {
         };
         let (from_day, from_instant) = parts(question.from);
         let (to_day, to_instant) = parts(question.to);
-        let edges = sqlx::query_file!("queries/span.sql", tz, from_day, from_instant, to_day, to_instant)
-            .fetch_one(&analytics.pool)
-            .await?;
+        let dated = from_day.is_some() || to_day.is_some();
+        let edges = sqlx::query_file!(
+            "queries/span.sql",
+            tz,
+            from_day,
+            from_instant,
+            to_day,
+            to_instant,
+            dated || view == View::ByDay,
+        )
+        .fetch_one(&analytics.pool)
+        .await?;
         if let (Some(from), Some(to), Some(starting), Some(ending)) =
             (question.from, question.to, edges.starting, edges.ending)
             && starting > ending
@@ -114,7 +123,6 @@ impl Span {
         }
 
         let unbounded = question.from.is_none() && question.to.is_none();
-        let dated = from_day.is_some() || to_day.is_some();
         let timed = from_instant.is_some() || to_instant.is_some();
         let kept = question.filters.keys().all(|dimension| is_kept(dimension))
             && match view {
@@ -122,9 +130,9 @@ impl Span {
                 View::By(dimension) => is_kept(dimension),
                 View::Rows => false,
             };
-        let source = if kept && unbounded && view != View::ByDay {
-            Source::Days
-        } else if kept && edges.shops && edges.steady && !timed {
+        let whole = unbounded && view != View::ByDay;
+        let shops_days = edges.shops && edges.steady && !timed;
+        let source = if kept && (whole || shops_days) {
             Source::Days
         } else if kept && edges.steady && [edges.starting, edges.ending].into_iter().flatten().all(on_quarter) {
             Source::Quarters
