@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::{Config, Neighbours};
+use events::Kafka;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
@@ -35,15 +36,15 @@ impl App {
     /// On the test's database, alone in its process.
     pub(crate) fn start(pool: &PgPool) -> Self {
         let url = pool.connect_options().to_url_lossy();
-        Self::start_on(url.as_str(), "127.0.0.1:1", Arc::new(Vec::new))
+        Self::start_on(url.as_str(), Kafka::plain("127.0.0.1:1", "none"), Arc::new(Vec::new))
     }
 
-    pub(crate) fn start_on(database_url: &str, brokers: &str, neighbours: Neighbours) -> Self {
+    pub(crate) fn start_on(database_url: &str, kafka: Kafka, neighbours: Neighbours) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let analytics_addr = listener.local_addr().unwrap();
         let config = Config {
             database: migrations::Database { url: database_url.into() },
-            kafka: events::Kafka::plain(brokers, "ecommerce"),
+            kafka,
             analytics_addr,
             storefront_url: "http://shop.test/".into(),
         };

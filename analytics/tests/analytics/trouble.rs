@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::Away;
+use events::Kafka;
 use futures_util::future::join_all;
-use rdkafka::mocking::MockCluster;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -20,7 +20,7 @@ fn names(problem: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgresql_is_away_every_answer_comes_soon_and_says_so() {
-    let app = App::start_on(NOWHERE, "127.0.0.1:1", Arc::new(Vec::new));
+    let app = App::start_on(NOWHERE, Kafka::plain("127.0.0.1:1", "none"), Arc::new(Vec::new));
     let asked = Instant::now();
     let paths = ["/api/daily", "/api/breakdown?by=product", "/api/totals?tz=Europe/Berlin", "/api/latest", "/api/shop"];
     for response in join_all(paths.map(|path| app.get(path))).await {
@@ -62,25 +62,25 @@ async fn an_error_inside_is_a_500_that_shows_no_sql(pool: PgPool) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn ready_means_that_kafka_and_postgresql_and_the_neighbours_work(pool: PgPool) {
-    let kafka = MockCluster::new(1).unwrap();
-    let brokers = kafka.bootstrap_servers();
+    let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a Kafka; `make test` starts one");
+    let kafka = Kafka::plain(brokers, format!("analytics-test-{}", uuid::Uuid::new_v4().simple()));
     let database = sqlx::ConnectOptions::to_url_lossy(&*pool.connect_options());
 
-    let app = App::start_on(database.as_str(), &brokers, Arc::new(Vec::new));
+    let app = App::start_on(database.as_str(), kafka.clone(), Arc::new(Vec::new));
     let response = app.get("/readyz").await;
     assert_eq!((response.status, names(&response.json())), (503, vec!["kafka"]), "the topic is not there yet");
-    kafka.create_topic("ecommerce", 6, 1).unwrap();
+    kafka.ensure_topic().await.unwrap();
     assert_eq!(app.json("/readyz").await, json!({ "ready": true }));
     app.stop().await;
 
     let neighbours = || vec![Away { name: "consumer".into(), detail: "it has stopped; start it again".into() }];
-    let app = App::start_on(database.as_str(), &brokers, Arc::new(neighbours));
+    let app = App::start_on(database.as_str(), kafka.clone(), Arc::new(neighbours));
     let response = app.get("/readyz").await;
     assert_eq!(response.status, 503);
     assert_eq!(response.json()["away"], json!([{ "name": "consumer", "detail": "it has stopped; start it again" }]));
     app.stop().await;
 
-    let app = App::start_on(NOWHERE, "127.0.0.1:1", Arc::new(neighbours));
+    let app = App::start_on(NOWHERE, Kafka::plain("127.0.0.1:1", "none"), Arc::new(neighbours));
     let asked = Instant::now();
     let response = app.get("/readyz").await;
     assert_eq!((response.status, names(&response.json())), (503, vec!["postgresql", "kafka", "consumer"]));
