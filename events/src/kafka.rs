@@ -7,6 +7,7 @@ use anyhow::Context;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -135,10 +136,20 @@ impl Kafka {
         for result in created {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                // who may not create topics may still use one that is there
+                Err((_, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed))
+                    if self.topic_exists()? => {}
                 Err((name, code)) => anyhow::bail!("create Kafka topic {name:?} at {}: {code}", self.brokers),
             }
         }
         Ok(())
+    }
+
+    fn topic_exists(&self) -> anyhow::Result<bool> {
+        // a consumer, because a producer's question may make the topic
+        let asker: BaseConsumer = self.client().create().context("configure the Kafka client")?;
+        let metadata = asker.fetch_metadata(Some(&self.topic), Duration::from_secs(10))?;
+        Ok(metadata.topics().iter().any(|topic| topic.error().is_none() && !topic.partitions().is_empty()))
     }
 }
 

@@ -31,6 +31,10 @@ export async function read(path, query = {}, signal) {
   } catch (error) {
     if (error instanceof ReadError) throw error;
     if (signal?.aborted) throw signal.reason;
-    throw new ReadError(url, timeout.aborted ? `no answer within ${PATIENCE / 1000} s` : "the server does not answer", true);
+    throw new ReadError(
+      url,
+      timeout.aborted ? `no answer within ${PATIENCE / 1000} s` : "the server does not answer",
+      true,
+    );
   }
 }

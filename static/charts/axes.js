@@ -28,13 +28,20 @@ export function timeAxis({ list, group, width, theme, header, ...more }) {
   const shown = ticks(list, group, Math.max(2, Math.floor(width / 76)));
   const labels = new Map();
   // labels that name months stand at their first days; others name the day itself
-  const few = shown.some((i) => (group === "day" ? !list[i].key.endsWith("-01") : group === "week" && shown.length === list.length));
+  const few = shown.some((i) =>
+    group === "day" ? !list[i].key.endsWith("-01") : group === "week" && shown.length === list.length,
+  );
   shown.forEach((i, n) => labels.set(i, bucketShort(list[i], list[shown[n - 1]], group, few)));
   return {
     type: "category",
     data: list.map((bucket) => bucket.key),
     axisLine: { lineStyle: { color: theme.line } },
-    axisTick: { show: list.length > 1, alignWithLabel: true, interval: (i) => labels.has(i), lineStyle: { color: theme.line } },
+    axisTick: {
+      show: list.length > 1,
+      alignWithLabel: true,
+      interval: (i) => labels.has(i),
+      lineStyle: { color: theme.line },
+    },
     axisLabel: {
       color: theme.muted,
       fontSize: 12,
@@ -42,7 +49,12 @@ export function timeAxis({ list, group, width, theme, header, ...more }) {
       formatter: (_, i) => labels.get(i) ?? "",
       hideOverlap: true,
     },
-    axisPointer: { type: "shadow", label: { formatter: ({ seriesData, value }) => header(seriesData[0]?.dataIndex ?? list.findIndex((b) => b.key === value)) } },
+    axisPointer: {
+      label: {
+        formatter: ({ seriesData, value }) =>
+          header(seriesData[0]?.dataIndex ?? list.findIndex((b) => b.key === value)),
+      },
+    },
     ...more,
   };
 }

@@ -21,7 +21,13 @@ function look() {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   };
-  const colors = { text: color("--text"), muted: color("--muted"), line: color("--line"), card: color("--card"), raised: color("--raised") };
+  const colors = {
+    text: color("--text"),
+    muted: color("--muted"),
+    line: color("--line"),
+    card: color("--card"),
+    raised: color("--raised"),
+  };
   probe.remove();
   return { ...colors, font: style.fontFamily };
 }
@@ -37,6 +43,7 @@ function base({ text, line, raised, font }) {
     tooltip: {
       // drawn, never markup: a product's name may be anything
       renderMode: "richText",
+      axisPointer: { type: "shadow", shadowStyle: { color: "rgba(127, 127, 127, 0.14)" } },
       confine: true,
       transitionDuration: 0,
       backgroundColor: raised,
@@ -65,6 +72,7 @@ export class Card {
   #view = null;
   #asTable = false;
   #width = 0;
+  #drawn = null;
 
   constructor(section) {
     this.#section = section;
@@ -117,11 +125,12 @@ export class Card {
     const theme = look();
     const common = base(theme);
     const option = view.option(theme, width);
-    // what keeps its id is changed in place; what is no longer there goes
-    this.#chart.setOption(
-      { ...common, ...option, tooltip: { ...common.tooltip, ...option.tooltip } },
-      { replaceMerge: ["series", "grid", "xAxis", "yAxis", "title"] },
-    );
+    // in place, unless there are others to draw: merged, they would stand in the order of their arrival
+    const drawn = option.series.map(({ id }) => id).join();
+    const merge =
+      drawn === this.#drawn ? { replaceMerge: ["series", "grid", "xAxis", "yAxis", "title"] } : { notMerge: true };
+    this.#drawn = drawn;
+    this.#chart.setOption({ ...common, ...option, tooltip: { ...common.tooltip, ...option.tooltip } }, merge);
   }
 
   #paintTable(view) {
@@ -160,7 +169,10 @@ function writeLegend(list, entries = []) {
       swatch.className = "swatch";
       swatch.style.background = color;
       item.append(swatch, name);
-      for (const [kind, figure] of [["value", value], ["share", share]]) {
+      for (const [kind, figure] of [
+        ["value", value],
+        ["share", share],
+      ]) {
         if (figure === undefined) continue;
         const element = document.createElement("span");
         element.className = kind;

@@ -20,7 +20,8 @@ export function dailyView({ all, list, group, today }) {
   const missing = EVENT_TYPES.filter(({ key }) => !panels.some((panel) => panel.key === key));
   const notes = [];
   if (hasToday(list, today)) notes.push(UNFINISHED);
-  if (missing.length) notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);
+  if (missing.length)
+    notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);
   const dense = list.length > 120;
   return {
     label: `Events over time, ${format.dayRange(list[0].from, list.at(-1).to)}: ${panels
@@ -31,7 +32,9 @@ export function dailyView({ all, list, group, today }) {
     table: () => ({
       head: [group === "day" ? "Day" : group === "week" ? "Week" : "Month", ...panels.map(({ name }) => name)],
       rows: list.flatMap((bucket, i) =>
-        bucket.from > today && panels.every(({ sums }) => !sums[i]) ? [] : [[bucketLong(bucket, group), ...panels.map(({ sums }) => format.count(sums[i]))]],
+        bucket.from > today && panels.every(({ sums }) => !sums[i])
+          ? []
+          : [[bucketLong(bucket, group), ...panels.map(({ sums }) => format.count(sums[i]))]],
       ),
       foot: ["All", ...panels.map(({ total }) => format.count(total))],
     }),
@@ -45,7 +48,15 @@ export function dailyView({ all, list, group, today }) {
         header: (i) => `${bucketLong(list[i], group)}${list[i].to > today ? ", so far" : ""}`,
       };
       const box = { left: LEFT, right: 4, outerBoundsMode: "none" };
-      const bars = (n) => ({ type: "bar", name: panels[n].name, color: panels[n].color, xAxisIndex: n, yAxisIndex: n, silent: true, emphasis: { disabled: true } });
+      const bars = (n) => ({
+        type: "bar",
+        name: panels[n].name,
+        color: panels[n].color,
+        xAxisIndex: n,
+        yAxisIndex: n,
+        silent: true,
+        emphasis: { disabled: true },
+      });
       const top = (n) => n * (PANEL + HEAD) + TITLE;
       return {
         title: panels.map(({ key, what, total }, n) => ({
@@ -56,7 +67,10 @@ export function dailyView({ all, list, group, today }) {
           padding: 0,
           textStyle: {
             fontSize: 13,
-            rich: { name: { color: theme.text, fontSize: 13, fontWeight: 600 }, total: { color: theme.muted, fontSize: 13 } },
+            rich: {
+              name: { color: theme.text, fontSize: 13, fontWeight: 600 },
+              total: { color: theme.muted, fontSize: 13 },
+            },
           },
         })),
         // one more grid lies over all panels, with their figures drawn invisibly: so the pointer is one
@@ -70,13 +84,34 @@ export function dailyView({ all, list, group, today }) {
             const axis = timeAxis({ ...time, id: key, gridIndex: n });
             return n === last ? axis : { ...axis, axisLabel: { show: false }, axisTick: { show: false } };
           }),
-          { ...timeAxis({ ...time, id: "pointer", gridIndex: last + 1 }), axisLabel: { show: false }, axisTick: { show: false }, axisLine: { show: false } },
+          {
+            ...timeAxis({ ...time, id: "pointer", gridIndex: last + 1 }),
+            axisLabel: { show: false },
+            axisTick: { show: false },
+            axisLine: { show: false },
+          },
         ],
-        yAxis: [...panels.map(({ key }, n) => countAxis(theme, { id: key, gridIndex: n, splitNumber: 2 })), { id: "pointer", gridIndex: last + 1, show: false }],
+        yAxis: [
+          ...panels.map(({ key }, n) => countAxis(theme, { id: key, gridIndex: n, splitNumber: 2 })),
+          { id: "pointer", gridIndex: last + 1, show: false },
+        ],
         tooltip: { trigger: "axis", valueFormatter: countOrNothing },
         series: [
-          ...panels.map(({ key, sums }, n) => ({ ...bars(n), id: key, barMaxWidth: 56, barCategoryGap: dense ? "12%" : "24%", data: barItems(sums, list, today) })),
-          ...panels.map(({ key, sums }, n) => ({ ...bars(n), id: `${key} pointer`, xAxisIndex: last + 1, yAxisIndex: last + 1, itemStyle: { opacity: 0 }, data: barItems(sums, list, today).map((item) => item.value ?? item) })),
+          ...panels.map(({ key, sums }, n) => ({
+            ...bars(n),
+            id: key,
+            barMaxWidth: 56,
+            barCategoryGap: dense ? "12%" : "24%",
+            data: barItems(sums, list, today),
+          })),
+          ...panels.map(({ key, sums }, n) => ({
+            ...bars(n),
+            id: `${key} pointer`,
+            xAxisIndex: last + 1,
+            yAxisIndex: last + 1,
+            itemStyle: { opacity: 0 },
+            data: barItems(sums, list, today).map((item) => item.value ?? item),
+          })),
         ],
       };
     },

@@ -15,7 +15,11 @@ export function deviceChoices(rows) {
 export function devicesView(rows, choice) {
   const types = choice === "all" ? EVENT_TYPES.map(({ key }) => key) : [choice];
   const figure = (row) => (row ? types.reduce((sum, key) => sum + row[key], 0) : 0);
-  const slices = ORDER.map((value) => ({ name: title(value), color: deviceColor(value), n: figure(rows.find((row) => row.value === value)) }));
+  const slices = ORDER.map((value) => ({
+    name: title(value),
+    color: deviceColor(value),
+    n: figure(rows.find((row) => row.value === value)),
+  }));
   const unknown = rows.filter((row) => !ORDER.includes(row.value)).reduce((sum, row) => sum + figure(row), 0);
   if (unknown) slices.push({ name: "Not stated", color: deviceColor(null), n: unknown });
   const total = slices.reduce((sum, { n }) => sum + n, 0);
@@ -23,7 +27,12 @@ export function devicesView(rows, choice) {
   return {
     label: `${what} by device: ${slices.map(({ name, n }) => `${name} ${format.count(n)} (${format.percent(n, total)})`).join(", ")}.`,
     note: total === 0 ? "None of these in this range." : "",
-    legend: slices.map(({ name, color, n }) => ({ name, color, value: format.count(n), share: format.percent(n, total) })),
+    legend: slices.map(({ name, color, n }) => ({
+      name,
+      color,
+      value: format.count(n),
+      share: format.percent(n, total),
+    })),
     table: () => ({
       head: ["Device", what, "Share"],
       rows: slices.map(({ name, n }) => [name, format.count(n), format.percent(n, total)]),

@@ -23,12 +23,19 @@ export function percent(part, all) {
 }
 
 /** A decimal string of a currency; exact, for it never becomes a binary fraction. */
-export function money(amount, currency) {
+export function money(amount, currency, options) {
   try {
-    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
+    return new Intl.NumberFormat(undefined, { style: "currency", currency, ...options }).format(amount);
   } catch {
     return `${amount} ${currency}`;
   }
+}
+
+/** The same for little room: no fractions from ten thousand on, three digits from a million on. */
+export function moneyShort(amount, currency) {
+  const size = Math.abs(Number(amount));
+  if (size >= 1e6) return money(amount, currency, { notation: "compact", maximumSignificantDigits: 3 });
+  return money(amount, currency, size >= 1e4 ? { maximumFractionDigits: 0 } : {});
 }
 
 /**
@@ -98,7 +105,14 @@ export function monthRange(from, to) {
 /** The calendar day of a moment in the zone, as "2019-01-07". */
 export function dayOf(time, zone) {
   const parts = Object.fromEntries(
-    dateFormat({ timeZone: zone, calendar: "gregory", numberingSystem: "latn", year: "numeric", month: "2-digit", day: "2-digit" })
+    dateFormat({
+      timeZone: zone,
+      calendar: "gregory",
+      numberingSystem: "latn",
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+    })
       .formatToParts(time)
       .map((part) => [part.type, part.value]),
   );
@@ -106,7 +120,13 @@ export function dayOf(time, zone) {
 }
 
 const clockTime = (time, zone, seconds) =>
-  dateFormat({ timeZone: zone, hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined, hourCycle: "h23" }).format(time);
+  dateFormat({
+    timeZone: zone,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: seconds ? "2-digit" : undefined,
+    hourCycle: "h23",
+  }).format(time);
 
 /** A moment as the shop's clock shows it: the time alone for today, else with its day. */
 export function moment(time, zone, today, { seconds = false } = {}) {

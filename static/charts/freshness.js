@@ -68,7 +68,11 @@ export class Freshness {
       sign.dataset.state = state;
       said.textContent = { live: "Figures are live", stale: "Figures are stale, reconnecting", connecting: "" }[state];
     }
-    const shown = { live: this.#age(now), stale: `Stale since ${this.#time(this.#lastGood)}, reconnecting`, connecting: "Connecting…" }[state];
+    const shown = {
+      live: this.#age(now),
+      stale: `Stale since ${this.#time(this.#lastGood)}, reconnecting`,
+      connecting: "Connecting…",
+    }[state];
     if (text.textContent !== shown) text.textContent = shown;
 
     const message = this.#trouble();

@@ -36,7 +36,14 @@ function eventRow(event, zone, today) {
   const what = document.createElement("span");
   what.append(swatch, type.one);
   const visitor = event.user_id ?? "";
-  const cells = [time, what, event.product ? title(event.product) : "–", event.site_version ? title(event.site_version) : "–", visitor.length > 12 ? `${visitor.slice(0, 8)}…` : visitor, event.source ?? "–"];
+  const cells = [
+    time,
+    what,
+    event.product ? title(event.product) : "–",
+    event.site_version ? title(event.site_version) : "–",
+    visitor.length > 12 ? `${visitor.slice(0, 8)}…` : visitor,
+    event.source ?? "–",
+  ];
   cells.forEach((cell, i) => {
     const element = row.insertCell();
     element.append(cell);

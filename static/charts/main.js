@@ -21,7 +21,9 @@ import { todayView } from "./today.js";
 const { tz, today } = document.body.dataset;
 const clock = new ShopClock(tz, today);
 const freshness = new Freshness(clock);
-const cards = Object.fromEntries(["today", "orders", "devices", "daily"].map((name) => [name, new Card(document.getElementById(name))]));
+const cards = Object.fromEntries(
+  ["today", "orders", "devices", "daily"].map((name) => [name, new Card(document.getElementById(name))]),
+);
 
 const sumOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
 
@@ -33,9 +35,12 @@ const OVERVIEW_AGE = 15_000;
 // ---- today ----
 
 const NOW_GAP = 500;
-const LATEST = 20;
 
-const nowJob = new Paced(readNow, () => NOW_GAP, (error, pause) => freshness.outcome("today’s figures", error, pause));
+const nowJob = new Paced(
+  readNow,
+  () => NOW_GAP,
+  (error, pause) => freshness.outcome("today’s figures", error, pause),
+);
 
 async function readNow(signal) {
   await dayKnown();
@@ -43,12 +48,27 @@ async function readNow(signal) {
   const tomorrow = addDays(day, 1);
   await Promise.all([
     read("/api/daily", { from: addDays(day, -1), to: tomorrow }, signal).then(({ rows }) => showTiles(rows, day)),
-    read("/api/breakdown", { by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(({ rows }) => cards.today.show(todayView(rows, day))),
-    read("/api/latest", { limit: LATEST }, signal).then(({ rows }) => {
-      showLatest(rows, clock);
-      if (rows.length) freshness.stored(rows[0].stored_at);
-    }),
+    read("/api/breakdown", { by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(({ rows }) =>
+      cards.today.show(todayView(rows, day)),
+    ),
   ]);
+  heard();
+}
+
+const LATEST_GAP = 1_000;
+const LATEST = 20;
+
+const latestJob = new Paced(
+  readLatest,
+  () => LATEST_GAP,
+  (error, pause) => freshness.outcome("the newest events", error, pause),
+);
+
+async function readLatest(signal) {
+  await dayKnown();
+  const { rows } = await read("/api/latest", { limit: LATEST }, signal);
+  showLatest(rows, clock);
+  if (rows.length) freshness.stored(rows[0].stored_at);
   heard();
 }
 
@@ -74,7 +94,11 @@ let shown = null;
 
 // Figures of days long gone change only while an old file is replayed. So each round first reads one
 // small thing, the range's totals, and the rest only when these have changed.
-const rangeJob = new Paced(readRange, () => (rangeHolds(clock.today) ? 2_000 : 3_000), (error, pause) => freshness.outcome("the figures over time", error, pause));
+const rangeJob = new Paced(
+  readRange,
+  () => (rangeHolds(clock.today) ? 2_000 : 3_000),
+  (error, pause) => freshness.outcome("the figures over time", error, pause),
+);
 
 const rangeHolds = (day) => shown !== null && shown.range.from <= day && shown.range.to > day;
 
@@ -126,17 +150,26 @@ async function readFigures(range, signal) {
   const print = JSON.stringify([totals.events, totals.amount, range, clock.zone, clock.today]);
   if (shown?.print === print) return showChoice();
 
-  const orders = { ...range, event_type: "order" };
-  const [all, devices, products] = await Promise.all([
-    read("/api/daily", range, signal),
-    read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal),
-    read("/api/breakdown", { ...orders, by: "product", limit: 1000 }, signal),
-  ]);
-  const byProduct = await Promise.all(
-    orderedProducts(products.rows).map(async (product) => [product, (await read("/api/daily", { ...orders, product }, signal)).rows]),
-  );
-  shown = { range, print, events: sumOf(totals.events), all: all.rows, devices: devices.rows, byProduct };
+  // two at a time, for browsers open six connections and today's figures want theirs
+  const [[all, devices], byProduct] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
+  shown = { range, print, events: sumOf(totals.events), all, devices, byProduct };
   showRange();
+}
+
+async function readDays(range, signal) {
+  const all = await read("/api/daily", range, signal);
+  const devices = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
+  return [all.rows, devices.rows];
+}
+
+async function readOrders(range, signal) {
+  const orders = { ...range, event_type: "order" };
+  const { rows } = await read("/api/breakdown", { ...orders, by: "product", limit: 1000 }, signal);
+  const byProduct = [];
+  for (const product of orderedProducts(rows)) {
+    byProduct.push([product, (await read("/api/daily", { ...orders, product }, signal)).rows]);
+  }
+  return byProduct;
 }
 
 function showChoice() {
@@ -159,7 +192,8 @@ function showRange() {
 }
 
 function offerData(range) {
-  document.getElementById("range-empty-words").textContent = `Nothing happened in this range, ${format.dayRange(range.from, range.to)}. There is data here:`;
+  document.getElementById("range-empty-words").textContent =
+    `Nothing happened in this range, ${format.dayRange(range.from, range.to)}. There is data here:`;
   document.getElementById("range-empty-links").replaceChildren(
     ...overview.stretches.map((stretch) => {
       const item = document.createElement("li");
@@ -199,19 +233,22 @@ function heard() {
   lastHeard = performance.now();
 }
 
+const jobs = [nowJob, latestJob, rangeJob];
+function requestAll() {
+  for (const job of jobs) job.request();
+}
+
 const live = new Live({
   onOpen() {
     heard();
     freshness.connected(true);
     synchronize();
-    nowJob.request();
-    rangeJob.request();
+    requestAll();
   },
   onCounts(counts) {
     heard();
     freshness.stored(counts.stored_at);
-    nowJob.request();
-    rangeJob.request();
+    requestAll();
   },
   onLost() {
     freshness.connected(false);
@@ -230,6 +267,7 @@ async function synchronize() {
     showTiles([], clock.today);
     cards.today.show(todayView([], clock.today));
     nowJob.restart();
+    latestJob.restart();
     if (!picker.dayChanged(before, clock.today)) rangeJob.restart();
     return true;
   } catch (error) {
@@ -257,16 +295,13 @@ function wake() {
     clearInterval(ticking);
     ticking = null;
     live.close();
-    nowJob.pause();
-    rangeJob.pause();
+    for (const job of jobs) job.pause();
     return;
   }
   if (ticking) return;
   ticking = setInterval(tick, TICK);
-  nowJob.request();
-  rangeJob.request();
-  nowJob.resume();
-  rangeJob.resume();
+  requestAll();
+  for (const job of jobs) job.resume();
   live.open();
   tick();
 }

@@ -25,7 +25,12 @@ export function ordersView({ all, byProduct, list, group, today }) {
     sums: sumBy(rows, list, group, orders),
   }));
   // several reads of figures that grow: never less than nothing
-  const rest = totals.map((total, i) => Math.max(0, series.reduce((left, { sums }) => left - sums[i], total)));
+  const rest = totals.map((total, i) =>
+    Math.max(
+      0,
+      series.reduce((left, { sums }) => left - sums[i], total),
+    ),
+  );
   if (rest.some((n) => n > 0)) series.push({ name: "Others", color: GREY, sums: rest });
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const total = sum(totals);
@@ -36,11 +41,18 @@ export function ordersView({ all, byProduct, list, group, today }) {
       .map(({ name, sums }) => `${name} ${format.count(sum(sums))}`)
       .join(", ")}.`,
     note: total === 0 ? "No orders in these days." : unfinished ? UNFINISHED : "",
-    legend: series.map(({ name, color, sums }) => ({ name, color, value: format.count(sum(sums)), share: format.percent(sum(sums), total) })),
+    legend: series.map(({ name, color, sums }) => ({
+      name,
+      color,
+      value: format.count(sum(sums)),
+      share: format.percent(sum(sums), total),
+    })),
     table: () => ({
       head: [group === "day" ? "Day" : group === "week" ? "Week" : "Month", ...series.map(({ name }) => name), "All"],
       rows: list.flatMap((bucket, i) =>
-        bucket.from > today && !totals[i] ? [] : [[bucketLong(bucket, group), ...series.map(({ sums }) => format.count(sums[i])), format.count(totals[i])]],
+        bucket.from > today && !totals[i]
+          ? []
+          : [[bucketLong(bucket, group), ...series.map(({ sums }) => format.count(sums[i])), format.count(totals[i])]],
       ),
       foot: ["All", ...series.map(({ sums }) => format.count(sum(sums))), format.count(total)],
     }),
@@ -53,11 +65,16 @@ export function ordersView({ all, byProduct, list, group, today }) {
           group,
           width,
           theme,
-          header: (i) => `${bucketLong(list[i], group)}${list[i].to > today ? ", so far" : ""}: ${format.count(totals[i])} ${totals[i] === 1 ? "order" : "orders"}`,
+          header: (i) =>
+            `${bucketLong(list[i], group)}${list[i].to > today ? ", so far" : ""}: ${format.count(totals[i])} ${totals[i] === 1 ? "order" : "orders"}`,
         }),
       ],
       yAxis: [countAxis(theme, { id: "counts" })],
-      tooltip: { trigger: "axis", valueFormatter: (value, i) => (value ? `${format.count(value)} (${format.percent(value, totals[i])})` : countOrNothing(value)) },
+      tooltip: {
+        trigger: "axis",
+        valueFormatter: (value, i) =>
+          value ? `${format.count(value)} (${format.percent(value, totals[i])})` : countOrNothing(value),
+      },
       series: series.map(({ name, color, sums }) => ({
         id: name,
         type: "bar",

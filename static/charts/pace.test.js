@@ -26,7 +26,11 @@ async function until(condition) {
 
 test("requests during a run become one more run after it", async () => {
   const { runs, run } = job();
-  const paced = new Paced(run, () => 0, () => {});
+  const paced = new Paced(
+    run,
+    () => 0,
+    () => {},
+  );
   paced.resume();
   for (let i = 0; i < 5; i++) paced.request();
   assert.equal(runs.length, 1);
@@ -39,7 +43,11 @@ test("requests during a run become one more run after it", async () => {
 
 test("runs start no closer than the gap", async () => {
   const starts = [];
-  const paced = new Paced(async () => void starts.push(performance.now()), () => 60, () => {});
+  const paced = new Paced(
+    async () => void starts.push(performance.now()),
+    () => 60,
+    () => {},
+  );
   paced.resume();
   paced.request();
   await turn();
@@ -50,7 +58,11 @@ test("runs start no closer than the gap", async () => {
 
 test("a paused job runs when it is resumed, and only if it was asked for", async () => {
   const { runs, run } = job();
-  const paced = new Paced(run, () => 0, () => {});
+  const paced = new Paced(
+    run,
+    () => 0,
+    () => {},
+  );
   paced.request();
   assert.equal(runs.length, 0);
   paced.resume();
@@ -66,7 +78,11 @@ test("a paused job runs when it is resumed, and only if it was asked for", async
 test("a restart drops the run under way and its outcome", async () => {
   const { runs, run } = job();
   const outcomes = [];
-  const paced = new Paced(run, () => 1_000, (error) => outcomes.push(error));
+  const paced = new Paced(
+    run,
+    () => 1_000,
+    (error) => outcomes.push(error),
+  );
   paced.resume();
   paced.request();
   paced.restart();

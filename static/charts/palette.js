@@ -17,7 +17,13 @@ export const EVENT_TYPES = [
   { key: "page_view", name: "Page views", what: "Pages viewed", one: "Page viewed", color: "#5b7f9e" },
   { key: "product_view", name: "Product views", what: "Products viewed", one: "Product viewed", color: "#8f6bd1" },
   { key: "cart", name: "Into cart", what: "Put into the cart", one: "Put into the cart", color: RED },
-  { key: "cart_remove", name: "Out of cart", what: "Taken out of the cart", one: "Taken out of the cart", color: PURPLE },
+  {
+    key: "cart_remove",
+    name: "Out of cart",
+    what: "Taken out of the cart",
+    one: "Taken out of the cart",
+    color: PURPLE,
+  },
 ];
 
 const DEVICES = { desktop: "#2a6fd6", mobile: "#b98d10", tablet: "#bf3f97" };
@@ -47,7 +53,15 @@ export function deviceColor(device) {
 }
 
 export function eventType(key) {
-  return EVENT_TYPES.find((type) => type.key === key) ?? { key, name: title(key), what: title(key), one: title(key), color: GREY };
+  return (
+    EVENT_TYPES.find((type) => type.key === key) ?? {
+      key,
+      name: title(key),
+      what: title(key),
+      one: title(key),
+      color: GREY,
+    }
+  );
 }
 
 /** "sports_nutrition" as people write it. Braces would be markup in a chart's rich text. */

@@ -78,12 +78,24 @@ export class Picker {
     const group = this.groupOf({ from, to });
     const choices = PRESETS.map(({ key, name, range }) => {
       const [start, end] = range(today);
-      return { key, name, from: start ?? overview.from, to: end ?? overview.to, search: writeRange(location.search, key === "all" ? { all: true } : { from: start, to: end }) };
+      return {
+        key,
+        name,
+        from: start ?? overview.from,
+        to: end ?? overview.to,
+        search: writeRange(location.search, key === "all" ? { all: true } : { from: start, to: end }),
+      };
     });
     const chosen = this.#chosen(today, choices);
-    fill(bar.querySelector(".presets"), choices.map((choice) => ({ ...choice, current: choice.key === chosen })));
+    fill(
+      bar.querySelector(".presets"),
+      choices.map((choice) => ({ ...choice, current: choice.key === chosen })),
+    );
 
-    const several = overview.stretches.length > 1 ? [...overview.stretches].sort((a, b) => b.events - a.events).slice(0, MOST_STRETCHES) : [];
+    const several =
+      overview.stretches.length > 1
+        ? [...overview.stretches].sort((a, b) => b.events - a.events).slice(0, MOST_STRETCHES)
+        : [];
     fill(
       bar.querySelector(".stretches"),
       several
@@ -100,7 +112,12 @@ export class Picker {
     bar.querySelector(".data").hidden = several.length === 0 || events === 0;
     fill(
       bar.querySelector(".groups"),
-      GROUPS.map((key) => ({ key: "group", name: key[0].toUpperCase() + key.slice(1), search: withParameter("by", key), current: key === group })),
+      GROUPS.map((key) => ({
+        key: "group",
+        name: key[0].toUpperCase() + key.slice(1),
+        search: withParameter("by", key),
+        current: key === group,
+      })),
     );
     // not under the fingers of one who types
     if (moved || !form.contains(document.activeElement)) {
@@ -122,7 +139,9 @@ export class Picker {
   #chosen(today, choices) {
     if (!this.#shown) return null;
     const { from, to } = this.#shown;
-    const matches = (choices ?? PRESETS.map(({ key, range }) => ({ key, from: range(today)[0], to: range(today)[1] }))).filter((choice) => choice.from === from && choice.to === to);
+    const matches = (
+      choices ?? PRESETS.map(({ key, range }) => ({ key, from: range(today)[0], to: range(today)[1] }))
+    ).filter((choice) => choice.from === from && choice.to === to);
     const keys = matches.map(({ key }) => key);
     if (this.wish.all && keys.includes("all")) return "all";
     return keys.includes(history.state?.choice) ? history.state.choice : (keys[0] ?? null);

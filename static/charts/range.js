@@ -23,7 +23,11 @@ export const PRESETS = [
   { key: "7d", name: "7 days", range: (today) => [addDays(today, -6), addDays(today, 1)] },
   { key: "30d", name: "30 days", range: (today) => [addDays(today, -29), addDays(today, 1)] },
   { key: "month", name: "This month", range: (today) => [monthStart(today), addDays(today, 1)] },
-  { key: "last-month", name: "Last month", range: (today) => [monthStart(addDays(monthStart(today), -1)), monthStart(today)] },
+  {
+    key: "last-month",
+    name: "Last month",
+    range: (today) => [monthStart(addDays(monthStart(today), -1)), monthStart(today)],
+  },
   { key: "all", name: "All", range: () => [null, null] },
 ];
 
@@ -38,8 +42,12 @@ export function readRange(search) {
   const from = query.get("from");
   const to = query.get("to");
   if (from === null && to === null) return { auto: true };
-  for (const [name, value] of [["from", from], ["to", to]]) {
-    if (value !== null && !isDay(value)) throw new Error(`“${name}=${value}” in the address is not a date like 2019-01-31.`);
+  for (const [name, value] of [
+    ["from", from],
+    ["to", to],
+  ]) {
+    if (value !== null && !isDay(value))
+      throw new Error(`“${name}=${value}” in the address is not a date like 2019-01-31.`);
   }
   if (from !== null && to !== null && from >= to) {
     throw new Error(`The range from ${from} to ${to} holds no day: “to” is the first day after it.`);
@@ -134,7 +142,10 @@ export function ticks(list, group, most) {
   const first = (test) => list.flatMap((bucket, i) => (test(bucket.key, list[i - 1]?.key) ? [i] : []));
   const months = (n) => (day, before) => {
     const number = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1;
-    return Math.floor(number / n) * n === number && (group === "week" ? before?.slice(0, 7) !== day.slice(0, 7) : day.endsWith("-01"));
+    return (
+      Math.floor(number / n) * n === number &&
+      (group === "week" ? before?.slice(0, 7) !== day.slice(0, 7) : day.endsWith("-01"))
+    );
   };
   const candidates = [() => true];
   if (group === "day") candidates.push((day) => weekStart(day) === day);

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { buckets, grouping, PRESETS, readRange, resolve, stretches, sumBy, ticks, weekStart, writeRange } from "./range.js";
+import {
+  buckets,
+  grouping,
+  PRESETS,
+  readRange,
+  resolve,
+  stretches,
+  sumBy,
+  ticks,
+  weekStart,
+  writeRange,
+} from "./range.js";
 
 const preset = (key, today) => PRESETS.find((one) => one.key === key).range(today);
 
@@ -33,10 +44,13 @@ test("an old file and today are two stretches of data, a quiet month is none of 
   put("2019-01-01", 5);
   put("2019-02-20", 7);
   put("2019-12-31", 1);
-  assert.deepEqual(stretches(rows, (row) => row.n), [
-    { from: "2019-01-01", to: "2019-02-21", events: 12 },
-    { from: "2019-12-31", to: "2020-01-01", events: 1 },
-  ]);
+  assert.deepEqual(
+    stretches(rows, (row) => row.n),
+    [
+      { from: "2019-01-01", to: "2019-02-21", events: 12 },
+      { from: "2019-12-31", to: "2020-01-01", events: 1 },
+    ],
+  );
 });
 
 test("whoever asks for nothing sees most of the data, and at least a week", () => {
@@ -45,7 +59,10 @@ test("whoever asks for nothing sees most of the data, and at least a week", () =
   const both = { from: old.from, to: live.to, stretches: [old, live] };
   assert.deepEqual(resolve({ auto: true }, both), { from: "2019-01-01", to: "2019-06-01" });
   assert.deepEqual(resolve({ all: true }, both), { from: "2019-01-01", to: "2026-11-22" });
-  assert.deepEqual(resolve({ auto: true }, { from: live.from, to: live.to, stretches: [live] }), { from: "2026-11-15", to: "2026-11-22" });
+  assert.deepEqual(resolve({ auto: true }, { from: live.from, to: live.to, stretches: [live] }), {
+    from: "2026-11-15",
+    to: "2026-11-22",
+  });
 });
 
 test("a range that is open on the side without data still holds a day", () => {
@@ -68,15 +85,24 @@ test("every row of a range is counted in one bucket", () => {
     const list = buckets("2018-11-15", "2020-03-03", group);
     const sums = sumBy(rows, list, group, (row) => row.n);
     assert.equal(sums.length, list.length);
-    assert.equal(sums.reduce((a, b) => a + b), rows.length);
+    assert.equal(
+      sums.reduce((a, b) => a + b),
+      rows.length,
+    );
   }
 });
 
 test("labels stand at round dates and leave each other room", () => {
   const list = buckets("2019-01-01", "2019-06-01", "day");
-  assert.deepEqual(ticks(list, "day", 10).map((i) => list[i].key), ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2019-05-01"]);
+  assert.deepEqual(
+    ticks(list, "day", 10).map((i) => list[i].key),
+    ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2019-05-01"],
+  );
   const decade = buckets("2010-01-01", "2026-01-01", "month");
-  assert.deepEqual(ticks(decade, "month", 9).map((i) => decade[i].key.slice(0, 4)), ["2010", "2012", "2014", "2016", "2018", "2020", "2022", "2024"]);
+  assert.deepEqual(
+    ticks(decade, "month", 9).map((i) => decade[i].key.slice(0, 4)),
+    ["2010", "2012", "2014", "2016", "2018", "2020", "2022", "2024"],
+  );
   for (let days = 1; days < 4_000; days = Math.ceil(days * 1.3)) {
     const to = new Date(Date.UTC(2015, 4, 17) + days * 86_400_000).toISOString().slice(0, 10);
     const group = grouping("2015-05-17", to);

@@ -22,7 +22,10 @@ export function showTiles(rows, today) {
   format.writeDigits(document.querySelector('[data-figure="orders-today"]'), now.order);
   say(`${format.count(now.order)} orders today`);
   note("orders-today", `yesterday ${format.compact(before.order)}`);
-  for (const [name, key] of [["shows-today", "banner_show"], ["clicks-today", "banner_click"]]) {
+  for (const [name, key] of [
+    ["shows-today", "banner_show"],
+    ["clicks-today", "banner_click"],
+  ]) {
     write(name, format.compact(now[key]), format.count(now[key]));
     note(name, `yesterday ${format.compact(before[key])}`);
   }
@@ -33,20 +36,21 @@ export function showTiles(rows, today) {
   showRevenue(now.amount, before.amount);
 }
 
-/** A line a currency: sums are never made across. */
+/** A line a currency, largest figures first: sums are never made across. */
 function showRevenue(now, before) {
-  const currencies = Object.keys(now).sort((a, b) => now[b] - now[a]);
+  const lines = Object.entries(now).sort(([, a], [, b]) => b - a);
+  if (!lines.length) lines.push(["USD", "0"]);
   const element = document.querySelector('[data-figure="revenue-today"]');
-  const lines = currencies.length ? currencies : ["USD"];
-  element.dataset.lines = Math.min(3, lines.length);
+  element.dataset.lines = lines.length;
   element.replaceChildren(
-    ...lines.map((currency) => {
+    ...lines.map(([currency, amount]) => {
       const line = document.createElement("span");
-      line.textContent = format.money(now[currency] ?? "0", currency);
+      line.textContent = format.moneyShort(amount, currency);
+      line.title = format.money(amount, currency);
       return line;
     }),
   );
-  const was = Object.entries(before).map(([currency, amount]) => format.money(amount, currency));
+  const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
   note("revenue-today", was.length ? `yesterday ${was.join(", ")}` : "yesterday nothing");
 }
 

@@ -13,11 +13,16 @@ function groups(rows) {
   const empty = { banner_show: 0, banner_click: 0, order: 0 };
   const busy = (row) => TYPES.reduce((sum, { key }) => sum + row[key], 0);
   const known = SHOP_PRODUCTS.map((value) => rows.find((row) => row.value === value) ?? { value, ...empty });
-  const more = rows.filter((row) => !SHOP_PRODUCTS.includes(row.value) && busy(row) > 0).sort((a, b) => busy(b) - busy(a));
+  const more = rows
+    .filter((row) => !SHOP_PRODUCTS.includes(row.value) && busy(row) > 0)
+    .sort((a, b) => busy(b) - busy(a));
   const room = MOST - known.length;
   const own = more.length > room ? more.slice(0, room - 1) : more;
   const rest = more.slice(own.length);
-  const named = [...known, ...own].map((row) => ({ ...row, name: row.value === null ? "No product" : title(row.value) }));
+  const named = [...known, ...own].map((row) => ({
+    ...row,
+    name: row.value === null ? "No product" : title(row.value),
+  }));
   if (rest.length) {
     const sums = Object.fromEntries(TYPES.map(({ key }) => [key, rest.reduce((sum, row) => sum + row[key], 0)]));
     named.push({ name: `${rest.length} others`, ...sums });
@@ -32,7 +37,9 @@ export function todayView(rows, today) {
   const nothing = totals.every((total) => total === 0);
   return {
     label: `${format.dayLong(today)}: ${TYPES.map(({ what }, i) => `${what.toLowerCase()} ${format.count(totals[i])}`).join(", ")}.`,
-    note: nothing ? `Nothing yet on ${format.dayLong(today)}. Open the shop and click a banner: the bars grow while you watch.` : "",
+    note: nothing
+      ? `Nothing yet on ${format.dayLong(today)}. Open the shop and click a banner: the bars grow while you watch.`
+      : "",
     legend: TYPES.map(({ name, color }, i) => ({ name, color, value: format.count(totals[i]) })),
     table: () => ({
       head: ["Product", ...TYPES.map(({ name }) => name)],
@@ -48,10 +55,19 @@ export function todayView(rows, today) {
         inverse: flat,
         axisLine: { lineStyle: { color: theme.line } },
         axisTick: { show: false },
-        axisLabel: { color: theme.text, fontSize: 13, lineHeight: 16, interval: 0, width: flat ? 92 : Math.floor(width / products.length) - 24, overflow: "break" },
-        axisPointer: { type: "shadow" },
+        axisLabel: {
+          color: theme.text,
+          fontSize: 13,
+          lineHeight: 16,
+          interval: 0,
+          width: flat ? 92 : Math.floor(width / products.length) - 24,
+          overflow: "break",
+        },
       };
-      const counts = countAxis(theme, { id: "counts", axisLabel: { show: !flat, color: theme.muted, fontSize: 12, formatter: format.axis } });
+      const counts = countAxis(theme, {
+        id: "counts",
+        axisLabel: { show: !flat, color: theme.muted, fontSize: 12, formatter: format.axis },
+      });
       return {
         grid: { id: "grid", left: 4, right: flat ? 32 : 4, top: flat ? 4 : 24, bottom: 4, outerBoundsMode: "same" },
         xAxis: [flat ? counts : names],

@@ -37,11 +37,10 @@ pub(crate) async fn dress(
     let shop = request.app_data::<web::Data<Shop>>().cloned().expect("serve() sets it");
     let mut answer = next.call(request).await?.map_into_boxed_body();
     if let Some(error) = answer.response().error() {
+        let path = answer.request().path();
         let page = match error.as_error::<PageError>() {
-            Some(error) => problem(&shop, error, answer.request().path()),
-            None => {
-                problem(&shop, &PageError::of_status(error.as_response_error().status_code()), answer.request().path())
-            }
+            Some(error) => problem(&shop, error, path),
+            None => problem(&shop, &PageError::of_status(answer.status()), path),
         };
         answer = answer.into_response(page);
     }
@@ -81,7 +80,7 @@ fn problem(shop: &Shop, error: &PageError, path: &str) -> HttpResponse {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), path, "error page failed");
-            HttpResponse::build(status).body(content_of_last_resort(status.as_u16()))
+            HttpResponse::build(status).body(status.to_string())
         }
     };
     match error {
@@ -94,8 +93,4 @@ fn problem(shop: &Shop, error: &PageError, path: &str) -> HttpResponse {
         _ => {}
     }
     response
-}
-
-fn content_of_last_resort(status: u16) -> String {
-    format!("{status}")
 }

@@ -61,6 +61,12 @@ impl Product {
     }
 }
 
+impl PartialEq for Product {
+    fn eq(&self, other: &Self) -> bool {
+        self.slug == other.slug
+    }
+}
+
 /// What the window shows on a page view: a category at random, and one of its banners. The
 /// randomness is that of the page view's own id, so a page view has one banner and no other.
 pub(crate) fn in_the_window(page: Uuid) -> (&'static Product, &'static Banner) {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a page waits for Kafka: it is to be there within two seconds, whatever happens.
 const PATIENCE: Duration = Duration::from_millis(1200);
 
-/// How many events of pages may wait for Kafka; some ten megabytes.
+/// How many events of pages may wait for Kafka; some twenty megabytes.
 const ROOM: u32 = 20_000;
 
 /// Where an acknowledged event is.

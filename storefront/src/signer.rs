@@ -25,12 +25,6 @@ pub(crate) struct Receipt {
     pub(crate) place: Place,
 }
 
-impl PartialEq for Product {
-    fn eq(&self, other: &Self) -> bool {
-        self.slug == other.slug
-    }
-}
-
 /// What a signature is for, so that the one is never taken for the other.
 #[derive(Clone, Copy)]
 enum Purpose {

@@ -625,6 +625,18 @@ async fn a_file_is_kept_by_the_browser_until_it_changes() {
     shop.stop().await;
 }
 
+#[tokio::test]
+async fn an_order_that_does_not_arrive_is_given_up() {
+    let shop = Shop::open().await;
+    let head = format!("POST /order HTTP/1.1\r\nHost: shop\r\nUser-Agent: {FIREFOX}\r\n");
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nproduct=";
+    let asked = Instant::now();
+    let answer = shop.raw(&format!("{head}{form}")).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    shop.stop().await;
+}
+
 /// A port that nobody listens on.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
