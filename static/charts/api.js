@@ -27,7 +27,10 @@ export async function read(path, query = {}, signal) {
       const reason = problem.detail ?? problem.title ?? `the server answered ${response.status}`;
       throw new ReadError(url, reason, response.status >= 500 || response.status === 429);
     }
-    return await response.json();
+    const answer = await response.json();
+    // whoever asked may have turned away meanwhile
+    signal?.throwIfAborted();
+    return answer;
   } catch (error) {
     if (error instanceof ReadError) throw error;
     if (signal?.aborted) throw signal.reason;

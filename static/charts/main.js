@@ -1,20 +1,16 @@
 // The charts page: reads figures when it is told that something was stored, and shows them.
 
 import "./charts.css";
-import { read, ReadError } from "./api.js";
+import { read } from "./api.js";
 import { Card, repaint } from "./card.js";
 import { ShopClock } from "./clock.js";
-import { dailyView } from "./daily.js";
-import { deviceChoices, devicesView } from "./devices.js";
 import * as format from "./format.js";
 import { Freshness } from "./freshness.js";
 import { showLatest } from "./latest.js";
 import { Live } from "./live.js";
-import { orderedProducts, ordersView } from "./orders.js";
+import { OverTime } from "./over-time.js";
 import { Paced } from "./pace.js";
-import { EVENT_TYPES } from "./palette.js";
-import { Picker, stretchName } from "./picker.js";
-import { addDays, buckets, resolve, stretches, writeRange } from "./range.js";
+import { addDays } from "./range.js";
 import { showTiles } from "./tiles.js";
 import { todayView } from "./today.js";
 
@@ -25,12 +21,8 @@ const cards = Object.fromEntries(
   ["today", "orders", "devices", "daily"].map((name) => [name, new Card(document.getElementById(name))]),
 );
 
-const sumOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
-
 // Without a word from the server for this long the connection may be dead unnoticed.
 const SILENCE = 30_000;
-// All days are a long list: while events pour in it is read no more often than this.
-const OVERVIEW_AGE = 15_000;
 
 // ---- today ----
 
@@ -85,140 +77,22 @@ function showDay() {
   document.getElementById("zone").textContent = clock.zone;
 }
 
-// ---- any range ----
+// ---- over time ----
 
-/** What is known of all data: its days, its stretches, and the totals that they were read at. */
-let overview = null;
-/** What the charts over time show, and the totals that they were read at. */
-let shown = null;
+const overTime = new OverTime(clock, cards, () => rangeJob.restart());
 
-// Figures of days long gone change only while an old file is replayed. So each round first reads one
-// small thing, the range's totals, and the rest only when these have changed.
 const rangeJob = new Paced(
   readRange,
-  () => (rangeHolds(clock.today) ? 2_000 : 3_000),
+  () => (overTime.holdsToday() ? 2_000 : 3_000),
   (error, pause) => freshness.outcome("the figures over time", error, pause),
 );
 
-const rangeHolds = (day) => shown !== null && shown.range.from <= day && shown.range.to > day;
-
-const picker = new Picker(() => {
-  // a change of grouping or device needs no reading
-  if (shown && sameRange(wanted(), shown.range)) showRange();
-  else rangeJob.restart();
-});
-
-const sameRange = (a, b) => a !== null && a.from === b.from && a.to === b.to;
-const wanted = () => overview && resolve(picker.wish, overview);
-
 async function readRange(signal) {
   await dayKnown();
-  const totals = await read("/api/totals", {}, signal);
-  showEmpty(totals.first === null);
-  if (totals.first === null) {
-    overview = shown = null;
-    return undefined;
-  }
-  const late = await readOverview(totals, signal);
-  const range = wanted();
-  try {
-    await readFigures(range, signal);
-  } catch (error) {
-    if (error instanceof ReadError && !error.retry) picker.showWrong(error.reason);
-    throw error;
-  }
+  const { empty, again } = await overTime.read(signal);
+  showEmpty(empty);
   heard();
-  return late;
-}
-
-/** Reads all days where that is due; else says in how many milliseconds it will be. */
-async function readOverview(totals, signal) {
-  const print = JSON.stringify([totals.events, clock.zone]);
-  if (overview?.print === print) return undefined;
-  const bounds = [totals.first, totals.last].map((time) => format.dayOf(new Date(time), clock.zone)).join();
-  const age = overview ? performance.now() - overview.readAt : Infinity;
-  if (overview?.bounds === bounds && age < OVERVIEW_AGE) return OVERVIEW_AGE - age;
-  const { rows } = await read("/api/daily", {}, signal);
-  const found = stretches(rows, sumOf);
-  if (!found.length) throw new ReadError("/api/daily", "it has no day with events, though there are events", true);
-  overview = { from: found[0].from, to: found.at(-1).to, stretches: found, print, bounds, readAt: performance.now() };
-  return undefined;
-}
-
-async function readFigures(range, signal) {
-  const totals = await read("/api/totals", range, signal);
-  const print = JSON.stringify([totals.events, totals.amount, range, clock.zone, clock.today]);
-  if (shown?.print === print) return showChoice();
-
-  // two at a time, for browsers open six connections and today's figures want theirs
-  const [[all, devices], byProduct] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
-  shown = { range, print, events: sumOf(totals.events), all, devices, byProduct };
-  showRange();
-}
-
-async function readDays(range, signal) {
-  const all = await read("/api/daily", range, signal);
-  const devices = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
-  return [all.rows, devices.rows];
-}
-
-async function readOrders(range, signal) {
-  const orders = { ...range, event_type: "order" };
-  const { rows } = await read("/api/breakdown", { ...orders, by: "product", limit: 1000 }, signal);
-  const byProduct = [];
-  for (const product of orderedProducts(rows)) {
-    byProduct.push([product, (await read("/api/daily", { ...orders, product }, signal)).rows]);
-  }
-  return byProduct;
-}
-
-function showChoice() {
-  picker.show(shown.range, { today: clock.today, zone: clock.zone, overview, events: shown.events });
-}
-
-function showRange() {
-  const { range, events, all, devices, byProduct } = shown;
-  showChoice();
-  const nothing = events === 0;
-  document.getElementById("over-time").hidden = nothing;
-  document.getElementById("range-empty").hidden = !nothing;
-  if (nothing) return offerData(range);
-
-  const group = picker.groupOf(range);
-  const list = buckets(range.from, range.to, group);
-  cards.orders.show(ordersView({ all, byProduct, list, group, today: clock.today }));
-  cards.daily.show(dailyView({ all, list, group, today: clock.today }));
-  showDevices(devices);
-}
-
-function offerData(range) {
-  document.getElementById("range-empty-words").textContent =
-    `Nothing happened in this range, ${format.dayRange(range.from, range.to)}. There is data here:`;
-  document.getElementById("range-empty-links").replaceChildren(
-    ...overview.stretches.map((stretch) => {
-      const item = document.createElement("li");
-      const link = document.createElement("a");
-      link.className = "button";
-      link.href = writeRange(location.search, stretch);
-      link.dataset.choice = "stretch";
-      link.textContent = `${stretchName(stretch)} · ${format.compact(stretch.events)} events`;
-      item.append(link);
-      return item;
-    }),
-  );
-}
-
-const deviceSelect = document.getElementById("device");
-deviceSelect.addEventListener("change", () => picker.chooseDevice(deviceSelect.value));
-
-function showDevices(rows) {
-  const choices = deviceChoices(rows);
-  const choice = choices.some(([key]) => key === picker.device) ? picker.device : "all";
-  if (choices.map(([key]) => key).join() !== [...deviceSelect.options].map((option) => option.value).join()) {
-    deviceSelect.replaceChildren(...choices.map(([key, name]) => new Option(name, key)));
-  }
-  deviceSelect.value = choice;
-  cards.devices.show(devicesView(rows, choice));
+  return again;
 }
 
 function showEmpty(empty) {
@@ -268,7 +142,7 @@ async function synchronize() {
     cards.today.show(todayView([], clock.today));
     nowJob.restart();
     latestJob.restart();
-    if (!picker.dayChanged(before, clock.today)) rangeJob.restart();
+    if (!overTime.dayChanged(before)) rangeJob.restart();
     return true;
   } catch (error) {
     freshness.outcome("the shop’s clock", error, clock.isOver() ? TICK : SILENCE);
@@ -310,8 +184,6 @@ document.addEventListener("visibilitychange", wake);
 addEventListener("online", () => live.reopen());
 
 // ---- the page itself ----
-
-document.getElementById("range-empty").addEventListener("click", (event) => picker.follow(event));
 
 const THEMES = ["auto", "light", "dark"];
 const themeButton = document.getElementById("theme");

@@ -139,7 +139,7 @@ export function sumBy(rows, list, group, value) {
 
 /** Indices of the buckets that get a label: at round dates, no more than `most`. */
 export function ticks(list, group, most) {
-  const first = (test) => list.flatMap((bucket, i) => (test(bucket.key, list[i - 1]?.key) ? [i] : []));
+  const first = (test) => list.flatMap((bucket, i) => (test(bucket.key, list[i - 1]?.key, i) ? [i] : []));
   const months = (n) => (day, before) => {
     const number = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1;
     return (
@@ -148,6 +148,8 @@ export function ticks(list, group, most) {
     );
   };
   const candidates = [() => true];
+  // too few days for Mondays to tell much
+  if (list.length <= 21) for (const n of [2, 3]) candidates.push((_, __, i) => i % n === 0);
   if (group === "day") candidates.push((day) => weekStart(day) === day);
   for (const n of [1, 2, 3, 6, 12, 24, 60, 120]) candidates.push(months(n));
   for (const candidate of candidates) {

@@ -98,6 +98,8 @@ test("labels stand at round dates and leave each other room", () => {
     ticks(list, "day", 10).map((i) => list[i].key),
     ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2019-05-01"],
   );
+  const fortnight = buckets("2019-01-01", "2019-01-13", "day");
+  assert.deepEqual(ticks(fortnight, "day", 9), [0, 2, 4, 6, 8, 10]);
   const decade = buckets("2010-01-01", "2026-01-01", "month");
   assert.deepEqual(
     ticks(decade, "month", 9).map((i) => decade[i].key.slice(0, 4)),

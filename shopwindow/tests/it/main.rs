@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helper functions too")]
+//! The real binary, with a Kafka and a PostgreSQL of its own in a directory for each test.
+
+mod demo;
+mod dir;
+mod services;

@@ -1,0 +1,172 @@
+// The charts over time: any range, chosen in the picker, read when something was stored.
+
+import { read, ReadError } from "./api.js";
+import { dailyView } from "./daily.js";
+import { deviceChoices, devicesView } from "./devices.js";
+import * as format from "./format.js";
+import { orderedProducts, ordersView } from "./orders.js";
+import { EVENT_TYPES } from "./palette.js";
+import { Picker, stretchName } from "./picker.js";
+import { buckets, resolve, stretches, writeRange } from "./range.js";
+
+// All days are a long list: while events pour in it is read no more often than this.
+const OVERVIEW_AGE = 15_000;
+
+const sumOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
+
+export class OverTime {
+  #clock;
+  #cards;
+  #picker;
+  /** What is known of all data: its days, its stretches, and the totals that they were read at. */
+  #overview = null;
+  /** What the charts show, and the totals that they were read at. */
+  #shown = null;
+  #device = document.getElementById("device");
+
+  /** `restart()` is called when the reader chooses a range that is not read yet. */
+  constructor(clock, cards, restart) {
+    this.#clock = clock;
+    this.#cards = cards;
+    this.#picker = new Picker(() => {
+      // a change of grouping or device needs no reading
+      const range = this.#overview && resolve(this.#picker.wish, this.#overview);
+      if (this.#shown && range?.from === this.#shown.range.from && range.to === this.#shown.range.to) this.#show();
+      else restart();
+    });
+    this.#device.addEventListener("change", () => this.#picker.chooseDevice(this.#device.value));
+    document.getElementById("range-empty").addEventListener("click", (event) => this.#picker.follow(event));
+  }
+
+  /** Whether what is shown grows as today goes on. */
+  holdsToday() {
+    const { today } = this.#clock;
+    return this.#shown !== null && this.#shown.range.from <= today && this.#shown.range.to > today;
+  }
+
+  /** The day has changed: says whether the range went along, and is being read. */
+  dayChanged(before) {
+    return this.#picker.dayChanged(before, this.#clock.today);
+  }
+
+  /**
+   * Reads and shows what has changed. Figures of days long gone change only while an old file is
+   * replayed, so one small thing is read first, the totals, and the rest only when these have changed.
+   * Resolves to {empty}, and {again} where it wants to be called again in so many milliseconds.
+   */
+  async read(signal) {
+    const totals = await read("/api/totals", {}, signal);
+    if (sumOf(totals.events) === 0) {
+      this.#overview = this.#shown = null;
+      return { empty: true };
+    }
+    const again = await this.#readOverview(totals, signal);
+    try {
+      await this.#readFigures(resolve(this.#picker.wish, this.#overview), signal);
+    } catch (error) {
+      if (error instanceof ReadError && !error.retry) this.#picker.showWrong(error.reason);
+      throw error;
+    }
+    return { empty: false, again };
+  }
+
+  /** Reads all days where that is due; else says in how many milliseconds it will be. */
+  async #readOverview(totals, signal) {
+    const { zone } = this.#clock;
+    const print = JSON.stringify([totals.events, zone]);
+    const known = this.#overview;
+    if (known?.print === print) return undefined;
+    const bounds = [totals.first, totals.last].map((time) => format.dayOf(new Date(time), zone)).join();
+    const age = known ? performance.now() - known.readAt : Infinity;
+    if (known?.bounds === bounds && age < OVERVIEW_AGE) return OVERVIEW_AGE - age;
+    const { rows } = await read("/api/daily", {}, signal);
+    const found = stretches(rows, sumOf);
+    if (!found.length) throw new ReadError("/api/daily", "it has no day with events, though there are events", true);
+    this.#overview = {
+      from: found[0].from,
+      to: found.at(-1).to,
+      stretches: found,
+      print,
+      bounds,
+      readAt: performance.now(),
+    };
+    return undefined;
+  }
+
+  async #readFigures(range, signal) {
+    const totals = await read("/api/totals", range, signal);
+    const print = JSON.stringify([totals.events, totals.amount, range, this.#clock.zone, this.#clock.today]);
+    if (this.#shown?.print === print) return this.#showChoice();
+
+    // two at a time, for browsers open six connections and today's figures want theirs
+    const [days, byProduct] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
+    this.#shown = { range, print, events: sumOf(totals.events), ...days, byProduct };
+    this.#show();
+  }
+
+  #showChoice() {
+    const { range, events } = this.#shown;
+    this.#picker.show(range, { today: this.#clock.today, zone: this.#clock.zone, overview: this.#overview, events });
+  }
+
+  #show() {
+    const { range, events, all, devices, byProduct } = this.#shown;
+    this.#showChoice();
+    const nothing = events === 0;
+    document.getElementById("over-time").hidden = nothing;
+    document.getElementById("range-empty").hidden = !nothing;
+    if (nothing) return this.#offerData(range);
+
+    const { today } = this.#clock;
+    const group = this.#picker.groupOf(range);
+    const list = buckets(range.from, range.to, group);
+    this.#cards.orders.show(ordersView({ all, byProduct, list, group, today }));
+    this.#cards.daily.show(dailyView({ all, list, group, today }));
+    this.#showDevices(devices);
+  }
+
+  #showDevices(rows) {
+    const choices = deviceChoices(rows);
+    const choice = choices.some(([key]) => key === this.#picker.device) ? this.#picker.device : "all";
+    const offered = [...this.#device.options].map((option) => option.value);
+    if (choices.map(([key]) => key).join() !== offered.join()) {
+      this.#device.replaceChildren(...choices.map(([key, name]) => new Option(name, key)));
+    }
+    this.#device.value = choice;
+    this.#cards.devices.show(devicesView(rows, choice));
+  }
+
+  #offerData(range) {
+    document.getElementById("range-empty-words").textContent =
+      `Nothing happened in this range, ${format.dayRange(range.from, range.to)}. There is data here:`;
+    document.getElementById("range-empty-links").replaceChildren(
+      ...this.#overview.stretches.map((stretch) => {
+        const item = document.createElement("li");
+        const link = document.createElement("a");
+        link.className = "button";
+        link.href = writeRange(location.search, stretch);
+        link.dataset.choice = "stretch";
+        link.textContent = `${stretchName(stretch)} · ${format.compact(stretch.events)} events`;
+        item.append(link);
+        return item;
+      }),
+    );
+  }
+}
+
+async function readDays(range, signal) {
+  const all = await read("/api/daily", range, signal);
+  const devices = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
+  return { all: all.rows, devices: devices.rows };
+}
+
+/** The products that are shown, each with the daily rows of its orders. */
+async function readOrders(range, signal) {
+  const orders = { ...range, event_type: "order" };
+  const { rows } = await read("/api/breakdown", { ...orders, by: "product", limit: 1000 }, signal);
+  const byProduct = [];
+  for (const product of orderedProducts(rows)) {
+    byProduct.push([product, (await read("/api/daily", { ...orders, product }, signal)).rows]);
+  }
+  return byProduct;
+}
