@@ -27,6 +27,8 @@ impl Demo {
         // ports of their own, so that demos of tests run side by side
         let mut command = dir.command("demo");
         command.env("STOREFRONT_ADDR", "127.0.0.1:0").env("ANALYTICS_ADDR", "127.0.0.1:0");
+        // one that was killed left its addresses behind
+        _ = fs::remove_file(dir.path().join("env"));
         let process = Running::of(command.spawn().unwrap());
         wait_until("the demo is up", || dir.path().join("env").exists());
         let [shop, charts] = ["STOREFRONT_ADDR", "ANALYTICS_ADDR"].map(|name| format!("http://{}/", dir.env(name)));
