@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helper functions too")]
 //! The real binary, with a Kafka and a PostgreSQL of its own in a directory for each test.
 
+mod browser;
 mod demo;
 mod dir;
 mod services;

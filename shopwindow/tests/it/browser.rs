@@ -1,0 +1,154 @@
+//! A real browser: a visitor orders in one window, and the charts page in the other one shows it.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::demo::Demo;
+use crate::dir::{Dir, wait_until};
+
+/// Headless Chromium's own user agent says that it is a bot.
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+
+/// A browser with a profile of its own, driven through chromedriver.
+struct Browser {
+    driver: Child,
+    client: Client,
+}
+
+impl Browser {
+    async fn start(dir: &Dir) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver; `make test` installs it");
+        wait_until("chromedriver listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let profile = dir.path().parent().unwrap().join("chromium");
+        let capabilities = json!({
+            "goog:chromeOptions": { "args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1280,1400",
+                format!("--user-agent={USER_AGENT}"), format!("--user-data-dir={}", profile.display()),
+            ]},
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(capabilities.as_object().unwrap().clone())
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("chromium; `make test` installs it");
+        Self { driver, client }
+    }
+
+    async fn text(&self, selector: &str) -> String {
+        self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    async fn click(&self, selector: &str) {
+        self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    async fn eval(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// How long it took until the script, run again and again, returned what was expected.
+    async fn until(&self, script: &str, expected: Value) -> Duration {
+        let begin = Instant::now();
+        loop {
+            let value = self.eval(script).await;
+            if value == expected {
+                return begin.elapsed();
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "{script} still gives {value}, not {expected}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn end(mut self) {
+        self.client.close().await.unwrap();
+        self.driver.kill().unwrap();
+        self.driver.wait().unwrap();
+    }
+}
+
+/// What the browser's console said since the last call.
+#[derive(Debug)]
+struct Console;
+
+impl WebDriverCompatibleCommand for Console {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+#[tokio::test]
+async fn an_order_moves_the_open_charts_page_without_a_reload() {
+    let dir = Dir::new();
+    let demo = Demo::start(&dir).await;
+    let browser = Browser::start(&dir).await;
+
+    // the empty page says how to make traffic, and turns into charts by itself
+    browser.client.goto(&demo.charts).await.unwrap();
+    let charts = browser.client.window().await.unwrap();
+    browser.until("return document.querySelector('#empty').checkVisibility()", json!(true)).await;
+    assert!(browser.text("#empty").await.contains("shopwindow replay product.csv"));
+    browser.eval("window.since = performance.timeOrigin").await;
+
+    let shop = browser.client.new_window(false).await.unwrap().handle;
+    let orders = "return document.querySelector('[data-figure=\"orders-today\"]').textContent.trim()";
+    for order in 1..=2 {
+        browser.client.switch_to_window(shop.clone()).await.unwrap();
+        browser.client.goto(&demo.shop).await.unwrap();
+        browser.click("a[href^='/product/clothes']").await;
+        browser.click("form[action='/order'] button").await;
+        browser.until("return document.querySelector('h1')?.textContent ?? ''", json!("Order successful")).await;
+        // the strip at the foot says when the row was there
+        browser.until("return / ms/.test(document.querySelector('.strip')?.textContent ?? '')", json!(true)).await;
+
+        browser.client.switch_to_window(charts.clone()).await.unwrap();
+        browser.until(orders, json!(order.to_string())).await;
+        if order == 1 {
+            browser.until("return document.querySelector('#empty').checkVisibility()", json!(false)).await;
+            browser.click("#today [data-toggle]").await;
+        }
+        let row = "return [...document.querySelectorAll('#today tbody tr')]\
+                   .map(row => [...row.cells].map(cell => cell.textContent.trim()))\
+                   .find(([product]) => /clothes/i.test(product))?.slice(1, 4).join(' ')";
+        browser.until(row, json!(format!("{} {order} {order}", browser_shows(&demo).await))).await;
+    }
+    assert_eq!(
+        browser.eval("return window.since === performance.timeOrigin").await,
+        json!(true),
+        "the page was loaded anew"
+    );
+
+    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
+    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    let said = browser.client.issue_cmd(Console).await.unwrap();
+    assert_eq!(said, json!([]), "the console is not empty");
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+/// Banners of clothes that happened to be shown.
+async fn browser_shows(demo: &Demo) -> u64 {
+    let rows = demo.json("api/breakdown?by=product&product=clothes").await;
+    rows["rows"][0]["banner_show"].as_u64().unwrap()
+}
