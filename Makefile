@@ -16,7 +16,7 @@ MIGRATE := sqlx database reset -y --source migrations
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-demo: build ## Kafka, PostgreSQL, the shop, the consumer and the charts page; Ctrl-C stops them (ARGS="--simulate 5")
+demo: build ## Kafka, PostgreSQL, the shop, the consumer and the charts page; Ctrl-C stops them
 	@exec target/release/shopwindow demo $(ARGS)
 
 build: setup assets ## target/release/shopwindow
