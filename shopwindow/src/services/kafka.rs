@@ -61,6 +61,8 @@ async fn format(home: &Home, jars: &Path, cancel: &CancellationToken) -> Result<
     write_properties(&home.path, "format.properties", "data.new", USUAL_PORT, USUAL_PORT + 1)?;
     let mut command = java_command(home, jars)?;
     let cluster = Uuid::new_v4().simple().to_string();
+    // Not worth the optimizing compiler.
+    command.arg("-XX:TieredStopAtLevel=1");
     command.args(["kafka.tools.StorageTool", "format", "-t", &cluster, "-c", "format.properties"]);
     home.run(command, "formatting the kafka log", cancel).await?;
     fs::rename(&new, home.path.join("data")).context("cannot put the formatted kafka log in place")
