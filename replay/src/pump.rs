@@ -15,7 +15,7 @@ use crate::publisher::Publisher;
 use crate::rejects::{Reject, RejectedFile};
 
 /// While it waits the thread looks this often whether it may go on.
-const NAP: Duration = Duration::from_millis(2);
+const NAP: Duration = Duration::from_millis(5);
 
 /// Told to stop, it waits so long for what Kafka has not acknowledged yet.
 const GRACE: Duration = Duration::from_secs(5);

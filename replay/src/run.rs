@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often the import's row is brought up to date.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
-/// Nothing stored for so long: the user is told what may be missing.
+/// Nothing acknowledged, or nothing stored, for so long: the user is told what may be missing.
 const STILL: Duration = Duration::from_secs(5);
 
 /// Rejected lines that are told on standard error, each; of the others only the number.
@@ -67,6 +67,7 @@ pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Su
         bytes: input.bytes(),
         position: input.position(),
         limit: config.limit,
+        brokers: config.kafka.brokers.clone(),
         cluster_id,
         topic: config.kafka.topic.clone(),
         deliveries: publisher.deliveries(),
@@ -75,6 +76,8 @@ pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Su
         written: Instant::now(),
         rejects: Vec::new(),
         rejected: 0,
+        heard: (0, Instant::now()),
+        told_unheard: false,
         told_still: false,
         told_away: false,
         progress: Progress::begin(),
@@ -111,6 +114,7 @@ struct Replay {
     bytes: u64,
     position: Arc<AtomicU64>,
     limit: Option<u64>,
+    brokers: String,
     cluster_id: String,
     topic: String,
     deliveries: Deliveries,
@@ -121,6 +125,9 @@ struct Replay {
     rejects: Vec<Reject>,
     /// Rejected lines so far.
     rejected: u64,
+    /// The number of acknowledged messages, and when it last grew or was all of them.
+    heard: (u64, Instant),
+    told_unheard: bool,
     told_still: bool,
     told_away: bool,
     progress: Progress,
@@ -178,9 +185,18 @@ impl Replay {
         let Some(stored) = self.unless_away(stored)? else { return Ok(false) };
         let (acknowledged, ends) = self.deliveries.acknowledged();
         let sent = self.gauges.sent();
-        let advice = self.pace.observe(Instant::now(), sent.saturating_sub(acknowledged), &ends, &stored);
+        let in_flight = sent.saturating_sub(acknowledged);
+        let advice = self.pace.observe(Instant::now(), in_flight, &ends, &stored);
         self.gauges.allow(sent + advice.allowance);
 
+        if in_flight == 0 || acknowledged != self.heard.0 {
+            self.heard = (acknowledged, Instant::now());
+            self.told_unheard = false;
+        } else if self.heard.1.elapsed() > STILL && !self.told_unheard {
+            self.told_unheard = true;
+            self.progress
+                .say(&format!("Kafka at {} does not acknowledge what is published; waiting for it", self.brokers));
+        }
         if advice.still > STILL && !self.told_still {
             self.told_still = true;
             self.progress.say(&format!(
@@ -193,7 +209,7 @@ impl Replay {
         let by_rows = self.limit.map_or(0.0, |limit| self.gauges.read() as f64 / limit.max(1) as f64);
         self.progress.step(Step {
             read: self.gauges.read(),
-            published: acknowledged,
+            in_flight,
             done: by_bytes.max(by_rows).min(1.0),
             ahead: advice.ahead,
         });

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::process::{Home, Server, lock_file};
 use super::{ports, program, remove_all};
 
+/// The newest that is whole: 4.4.0 names a `kafka-tools-api` which Maven Central does not have (November 2026).
 const VERSION: &str = "4.3.1";
 const USUAL_PORT: u16 = 9092;
 
