@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgDatabaseError};
 use sqlx::{Connection, PgPool};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::Working;
@@ -583,41 +583,41 @@ pub(crate) async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Resul
     transaction.commit().await.context("set the shop's zone")
 }
 
-/// Folds what consumers appended into the counts, about each half second, until `token` is
-/// cancelled. A fold costs the more the more cells a flood touches, so it takes at most a tenth of
-/// the time. Any number of consumers may do this: one does, under a lock.
+/// Folds what consumers appended, about each half second, until `token` is cancelled. A fold of the
+/// counts costs the more the more cells a flood touches, so it takes at most a tenth of the time. Any
+/// number of consumers may do this: one does, under a lock.
 pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
-    let mut pause = Duration::from_millis(500);
-    while token.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-        let started = Instant::now();
-        match fold(&pool).await {
-            Ok(cells) => {
-                if cells > 0 {
-                    debug!(cells, elapsed_ms = started.elapsed().as_millis() as u64, "folded counts");
-                }
-                pause = (started.elapsed() * 9).clamp(Duration::from_millis(500), Duration::from_secs(15));
-            }
-            Err(error) => {
-                // whoever reads sums what is not folded too, so this may wait
-                error!(%error, "cannot fold counts, trying again");
-                pause = Duration::from_secs(5);
-            }
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut counts_due = Instant::now();
+    while token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
+        // by itself: it is quick, and replay waits for it
+        let mut folded = sqlx::query_file!("src/fold_imports.sql").execute(&pool).await.map(drop);
+        if folded.is_ok() && Instant::now() >= counts_due {
+            let started = Instant::now();
+            folded = fold_counts(&pool).await;
+            counts_due = Instant::now() + (started.elapsed() * 9).min(Duration::from_secs(15));
+        }
+        if let Err(error) = folded {
+            // whoever reads sums what is not folded too, so this may wait
+            warn!(%error, "cannot fold counts, trying again");
+            counts_due = Instant::now() + Duration::from_secs(5);
         }
     }
 }
 
-/// Folds once, unless another consumer is at it; returns how many quarters of cells changed.
-async fn fold(pool: &PgPool) -> sqlx::Result<i64> {
-    // by itself, for replay waits for it and it is quick
-    sqlx::query_file!("src/fold_imports.sql").execute(pool).await?;
+/// Folds the counts, unless another consumer is at it.
+async fn fold_counts(pool: &PgPool) -> sqlx::Result<()> {
+    let started = Instant::now();
     let mut transaction = pool.begin().await?;
     let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
         .fetch_one(&mut *transaction)
         .await?;
-    if !locked {
-        return Ok(0);
+    if locked {
+        let cells = sqlx::query_file_scalar!("src/fold.sql").fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        if cells > 0 {
+            debug!(cells, elapsed_ms = started.elapsed().as_millis() as u64, "folded counts");
+        }
     }
-    let cells = sqlx::query_file_scalar!("src/fold.sql").fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(cells)
+    Ok(())
 }
