@@ -67,13 +67,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Analytics(config) => {
             let (token, _signals) = signals::listen()?;
+            migrate_if_possible(&config.database).await;
             analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
         }
         Command::Migrate(database) => {
-            migrations::apply(&database.pool("shopwindow migrate", 1, Duration::from_secs(10))?).await?;
+            migrate(&database).await?;
         }
         Command::Replay(config) => {
             let (token, _signals) = signals::listen()?;
+            migrate_if_possible(&config.database).await;
             let summary = replay::run(&config, token).await?;
             if config.json {
                 println!("{}", serde_json::to_string(&summary)?);
@@ -84,6 +86,18 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Generate(config) => replay::generate::run(&config)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(database: &Database) -> anyhow::Result<()> {
+    migrations::apply(&database.pool("shopwindow migrate", 1, Duration::from_secs(10))?).await
+}
+
+/// For services that may start before any other: whoever is first applies the migrations. Who may not,
+/// or finds the database away, goes on and says itself what it lacks.
+async fn migrate_if_possible(database: &Database) {
+    if let Err(error) = migrate(database).await {
+        tracing::warn!(error = format!("{error:#}"), "cannot see to the migrations");
+    }
 }
 
 fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
