@@ -1,13 +1,13 @@
-//! A batch: decoded messages as rows of PostgreSQL's binary COPY, with the few facts about each row
+//! A batch: decoded messages as rows of PostgreSQL, with the few facts about each row
 //! that its counts need.
 
 use chrono::{DateTime, Utc};
 use events::{Event, Rejection};
 use hashbrown::{Equivalent, HashMap, HashSet};
 use rust_decimal::Decimal;
-use sqlx::encode::Encode;
-use sqlx::postgres::{PgArgumentBuffer, Postgres};
 use uuid::Uuid;
+
+use crate::rows::Rows;
 
 /// The columns of `events` that a row of [`Batch::rows`] holds, in its order.
 pub(crate) const COLUMNS: &str = r#"event_id, occurred_at, "offset", partition, topic, import_id, event_type, user_id,
@@ -111,7 +111,7 @@ pub(crate) struct Batch {
     /// Events whose id came before in this batch: import and partition of each.
     pub repeats: Vec<(Option<Uuid>, i32)>,
     pub rejected: Vec<Rejected>,
-    rows: PgArgumentBuffer,
+    pub rows: Rows,
     ids: HashSet<Uuid>,
     cells: HashMap<Cell, u32>,
     bytes: usize,
@@ -125,11 +125,6 @@ impl Batch {
     /// Whether the batch has taken enough: `rows` messages, or as many bytes as may be held.
     pub(crate) fn is_full(&self, rows: usize) -> bool {
         self.facts.len() + self.repeats.len() + self.rejected.len() >= rows || self.bytes >= FULL_BYTES
-    }
-
-    /// The rows as PostgreSQL's binary COPY takes them, without its header and trailer.
-    pub(crate) fn rows(&self) -> &[u8] {
-        &self.rows
     }
 
     /// The cells of the rows, each with the index that facts use.
@@ -198,87 +193,47 @@ impl Batch {
 }
 
 /// Appends a row of [`COLUMNS`].
-fn encode_row(row: &mut PgArgumentBuffer, topic: &str, place: Place, event: &Event<'_>) {
-    row.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
-    put(row, &event.event_id);
-    put(row, &event.occurred_at);
-    put(row, &place.offset);
-    put(row, &place.partition);
-    put(row, &topic);
-    put_option(row, event.import_id.as_ref());
-    put(row, &event.event_type.as_str());
-    put(row, &&*event.user_id);
-    put(row, &&*event.source);
-    put_text(row, event.session_id.as_deref());
-    put_text(row, event.page_id.as_deref());
-    put_text(row, event.product.as_deref());
-    put_text(row, event.site_version.map(events::SiteVersion::as_str));
-    put_text(row, event.order_id.as_deref());
-    put_text(row, event.product_id.as_deref());
-    put_text(row, event.product_name.as_deref());
-    put_text(row, event.brand.as_deref());
-    put_text(row, event.category.as_deref());
-    put_option(row, event.price.as_ref());
-    put_option(row, event.quantity.as_ref());
-    put_option(row, event.amount.as_ref());
-    put_text(row, event.currency.as_deref());
-    put_text(row, event.status.as_deref());
-    put_text(row, event.payment_method.as_deref());
-    put_text(row, event.order_type.as_deref());
-    put_text(row, event.country.as_deref());
-    put_text(row, event.state.as_deref());
-    put_text(row, event.city.as_deref());
-    put_option(row, event.latitude.as_ref());
-    put_option(row, event.longitude.as_ref());
-    put_text(row, event.traffic_source.as_deref());
-    put_text(row, event.device.as_deref());
-    put_text(row, event.os.as_deref());
-    put_text(row, event.gender.as_deref());
-    put_text(row, event.age_group.as_deref());
-    put_text(row, event.membership_level.as_deref());
-    put_text(row, event.region.as_deref());
-    put_text(row, event.screen_size.as_deref());
-    put_text(row, event.display_type.as_deref());
-    put_text(row, event.resolution.as_deref());
-    if event.attributes.is_empty() {
-        put_null(row);
-    } else {
-        put_sized(row, |row| {
-            // the version of jsonb's binary form
-            row.push(1);
-            serde_json::to_writer(&mut **row, &event.attributes)
-                .expect("a JSON object is JSON, and a Vec takes any write");
-        });
-    }
-}
-
-/// Appends a value in PostgreSQL's binary form, its length before it.
-pub(crate) fn put<'q, T: Encode<'q, Postgres>>(row: &mut PgArgumentBuffer, value: &T) {
-    put_sized(row, |row| {
-        let encoded = value.encode_by_ref(row);
-        debug_assert!(encoded.is_ok(), "values of these types always encode");
-    });
-}
-
-fn put_option<'q, T: Encode<'q, Postgres>>(row: &mut PgArgumentBuffer, value: Option<&T>) {
-    match value {
-        Some(value) => put(row, value),
-        None => put_null(row),
-    }
-}
-
-fn put_text(row: &mut PgArgumentBuffer, text: Option<&str>) {
-    put_option(row, text.as_ref());
-}
-
-fn put_null(row: &mut PgArgumentBuffer) {
-    row.extend_from_slice(&(-1_i32).to_be_bytes());
-}
-
-fn put_sized(row: &mut PgArgumentBuffer, write: impl FnOnce(&mut PgArgumentBuffer)) {
-    let start = row.len();
-    row.extend_from_slice(&[0; 4]);
-    write(row);
-    let length = (row.len() - start - 4) as i32;
-    row[start..start + 4].copy_from_slice(&length.to_be_bytes());
+fn encode_row(row: &mut Rows, topic: &str, place: Place, event: &Event<'_>) {
+    row.begin(COLUMN_COUNT);
+    row.put(&event.event_id);
+    row.put(&event.occurred_at);
+    row.put(&place.offset);
+    row.put(&place.partition);
+    row.put(&topic);
+    row.put_option(event.import_id.as_ref());
+    row.put(&event.event_type.as_str());
+    row.put(&&*event.user_id);
+    row.put(&&*event.source);
+    row.put_text(event.session_id.as_deref());
+    row.put_text(event.page_id.as_deref());
+    row.put_text(event.product.as_deref());
+    row.put_text(event.site_version.map(events::SiteVersion::as_str));
+    row.put_text(event.order_id.as_deref());
+    row.put_text(event.product_id.as_deref());
+    row.put_text(event.product_name.as_deref());
+    row.put_text(event.brand.as_deref());
+    row.put_text(event.category.as_deref());
+    row.put_option(event.price.as_ref());
+    row.put_option(event.quantity.as_ref());
+    row.put_option(event.amount.as_ref());
+    row.put_text(event.currency.as_deref());
+    row.put_text(event.status.as_deref());
+    row.put_text(event.payment_method.as_deref());
+    row.put_text(event.order_type.as_deref());
+    row.put_text(event.country.as_deref());
+    row.put_text(event.state.as_deref());
+    row.put_text(event.city.as_deref());
+    row.put_option(event.latitude.as_ref());
+    row.put_option(event.longitude.as_ref());
+    row.put_text(event.traffic_source.as_deref());
+    row.put_text(event.device.as_deref());
+    row.put_text(event.os.as_deref());
+    row.put_text(event.gender.as_deref());
+    row.put_text(event.age_group.as_deref());
+    row.put_text(event.membership_level.as_deref());
+    row.put_text(event.region.as_deref());
+    row.put_text(event.screen_size.as_deref());
+    row.put_text(event.display_type.as_deref());
+    row.put_text(event.resolution.as_deref());
+    row.put_object(&event.attributes);
 }

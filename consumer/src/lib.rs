@@ -21,6 +21,7 @@
 //! `rejected_events`. An offset that the log does not hold is the one thing that stops it.
 
 mod batch;
+mod rows;
 mod sink;
 mod source;
 

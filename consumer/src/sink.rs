@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hashbrown::{HashMap, HashSet};
 use rust_decimal::Decimal;
 use sqlx::error::{DatabaseError, ErrorKind};
-use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgDatabaseError};
+use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::{Connection, PgPool};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,8 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::Working;
-use crate::batch::{Batch, COLUMNS, Cell, Place, put};
+use crate::batch::{Batch, COLUMNS, Cell, Place};
+use crate::rows::{Rows, Way};
 
 /// The channel on which PostgreSQL tells listeners that a batch has been stored, as
 /// `{"stored_at": time, "events": number}`. Analytics listens to it.
@@ -62,12 +63,14 @@ pub(crate) struct Sink {
     /// Whether batches go by way of a staging table, which tells repeats from new rows. It costs more
     /// than copying straight into `events`, so it is used once a batch held repeats, until one holds none.
     staged: bool,
+    /// How rows are written: by COPY after an error in the data, because only COPY tells the row.
+    way: Way,
     working: Working,
 }
 
 impl Sink {
     pub(crate) fn new(pool: PgPool, topic: String, working: Working) -> Self {
-        Self { pool, topic, cell_ids: HashMap::new(), staged: false, working }
+        Self { pool, topic, cell_ids: HashMap::new(), staged: false, way: Way::Quickest, working }
     }
 
     /// Carries out commands until there will be none. A command is tried until it has an outcome, or
@@ -96,6 +99,7 @@ impl Sink {
             };
             let error = match attempt {
                 Ok(outcome) => {
+                    self.way = Way::Quickest;
                     if failures > 0 {
                         info!(failures, "storing again");
                         self.working.set(true);
@@ -105,9 +109,12 @@ impl Sink {
                 Err(error) => error,
             };
             if let Command::Store { batch, .. } = command
-                && let Some(place) = culprit(&error, batch)
+                && is_of_the_data(&error)
             {
-                return Outcome::Refused(place, format!("PostgreSQL refuses it: {error}"));
+                if let Some(place) = culprit(&error, batch) {
+                    return Outcome::Refused(place, format!("PostgreSQL refuses it: {error}"));
+                }
+                self.way = Way::Copy;
             }
             if is_conflict(&error) {
                 debug!(%error, "another transaction was in the way, trying again");
@@ -201,10 +208,9 @@ impl Sink {
         let new = if batch.facts.is_empty() {
             None
         } else if self.staged {
-            Some(insert_new(&mut transaction, batch).await?)
+            Some(insert_new(&mut transaction, batch, self.way).await?)
         } else {
-            copy(&mut transaction, &format!("copy events ({COLUMNS}) from stdin (format binary)"), batch.rows())
-                .await?;
+            batch.rows.write(&mut transaction, "events", COLUMNS, self.way).await?;
             None
         };
         let tally = Tally::of(batch, fence.now, cells, new.as_ref());
@@ -276,31 +282,17 @@ async fn cell_id(connection: &mut PgConnection, cell: &Cell) -> sqlx::Result<i32
 }
 
 /// Inserts the rows whose ids are not in `events` yet, and returns those ids.
-async fn insert_new(connection: &mut PgConnection, batch: &Batch) -> sqlx::Result<HashSet<Uuid>> {
+async fn insert_new(connection: &mut PgConnection, batch: &Batch, way: Way) -> sqlx::Result<HashSet<Uuid>> {
     sqlx::raw_sql("create temp table if not exists staged (like events including defaults) on commit delete rows")
         .execute(&mut *connection)
         .await?;
-    copy(connection, &format!("copy staged ({COLUMNS}) from stdin (format binary)"), batch.rows()).await?;
+    batch.rows.write(connection, "staged", COLUMNS, way).await?;
     let inserted: Vec<Uuid> = sqlx::query_scalar(
         "insert into events select * from staged on conflict (event_id) do nothing returning event_id",
     )
     .fetch_all(connection)
     .await?;
     Ok(inserted.into_iter().collect())
-}
-
-/// Runs a binary COPY of rows that lack only their header and trailer.
-async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sqlx::Result<()> {
-    const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-    const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
-    let mut copy = connection.copy_in_raw(statement).await?;
-    copy.send(HEADER).await?;
-    for chunk in rows.chunks(1 << 20) {
-        copy.send(chunk).await?;
-    }
-    copy.send(TRAILER).await?;
-    copy.finish().await?;
-    Ok(())
 }
 
 /// What became of messages.
@@ -417,22 +409,18 @@ impl Tally {
     /// Appends a row a cell, and a row an import.
     async fn append_deltas(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if !self.cells.is_empty() {
-            let mut rows = PgArgumentBuffer::default();
+            let mut rows = Rows::default();
             for (cell_id, gains) in &self.cells {
-                rows.extend_from_slice(&6_i16.to_be_bytes());
-                put(&mut rows, cell_id);
-                put(&mut rows, &gains.column(|gain| gain.quarter));
-                put(&mut rows, &gains.column(|gain| gain.events));
-                put(&mut rows, &gains.column(|gain| gain.amount));
-                put(&mut rows, &gains.column(|gain| gain.first_at));
-                put(&mut rows, &gains.column(|gain| gain.last_at));
+                rows.begin(6);
+                rows.put(cell_id);
+                rows.put(&gains.column(|gain| gain.quarter));
+                rows.put(&gains.column(|gain| gain.events));
+                rows.put(&gains.column(|gain| gain.amount));
+                rows.put(&gains.column(|gain| gain.first_at));
+                rows.put(&gains.column(|gain| gain.last_at));
             }
-            copy(
-                connection,
-                "copy count_deltas (cell_id, quarters, events, amounts, firsts, lasts) from stdin (format binary)",
-                &rows,
-            )
-            .await?;
+            rows.write(connection, "count_deltas", "cell_id, quarters, events, amounts, firsts, lasts", Way::Quickest)
+                .await?;
         }
         if !self.imports.is_empty() {
             let ids: Vec<Uuid> = self.imports.keys().copied().collect();
@@ -534,14 +522,17 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("40P01" | "40001"))
 }
 
-/// The message that PostgreSQL cannot take, when it says so: an error in the data (class 22) or past
-/// a limit of its own (class 54) in a line of a COPY. Decoding should have kept such a message out;
-/// if one comes all the same it must not stop the others for ever.
+/// Whether PostgreSQL cannot take something in the rows: an error in the data (class 22) or past a
+/// limit of its own (class 54). Decoding should have kept such a message out; if one comes all the
+/// same it must not stop the others for ever.
+fn is_of_the_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+}
+
+/// The message that an error in the data is of, which PostgreSQL tells for a line of a COPY.
 fn culprit(error: &sqlx::Error, batch: &Batch) -> Option<Place> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
-    if !(error.code().starts_with("22") || error.code().starts_with("54")) {
-        return None;
-    }
     // "COPY events, line 17, column price"
     let line = error.r#where()?.split_once(", line ")?.1.split([',', ':', ' ']).next()?.parse::<usize>().ok()?;
     let fact = batch.facts.get(line.checked_sub(1)?)?;

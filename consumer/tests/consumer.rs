@@ -246,6 +246,40 @@ async fn a_message_that_is_no_event_is_kept_and_the_ones_around_it_are_stored(po
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_event_that_postgresql_refuses_is_kept_and_the_others_are_stored(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    // no event that passes our own checks is known to be refused, so the table is made stricter
+    sqlx::raw_sql(
+        "create function refuse() returns trigger language plpgsql as $$
+             begin raise exception 'too long' using errcode = 'string_data_right_truncation'; end $$;
+         create trigger refuse before insert on events for each row when (new.brand = 'too long') execute function refuse()",
+    )
+    .execute(&stage.pool)
+    .await
+    .unwrap();
+    for few in [3, 400] {
+        let mut events = assortment(few, few as u64);
+        events[1].brand = Some("too long".into());
+        stage.publish_all(&events).await;
+    }
+    let running = stage.start();
+    stage.until_handled(403).await;
+    assert_eq!(stage.number("select count(*) from events").await, 401);
+    assert_eq!(
+        stage.number("select count(*) from rejected_events where reason like 'PostgreSQL refuses it: %'").await,
+        2
+    );
+    assert!(
+        stage
+            .text("select string_agg(convert_from(payload, 'UTF8'), '') from rejected_events")
+            .await
+            .contains("too long")
+    );
+    stage.assert_counts_equal_a_recount().await;
+    running.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_is_published_twice_is_stored_once_and_the_first_copy_wins(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let first = assortment(100, 1);
