@@ -10,7 +10,7 @@ create table imports (
     -- of the times in the file
     timezone text,
     as_live boolean not null default false,
-    -- running, finished or failed; a running import whose process is gone stays running
+    -- running, finished, failed or interrupted; an import whose process was killed stays running
     state text not null default 'running',
     rows_read bigint not null default 0,
     rows_published bigint not null default 0,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use chrono::DateTime;
 use events::{Event, Rejection};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::types::RDKafkaRespErr;
@@ -255,7 +255,7 @@ impl Source<'_> {
                     self.take_positions(&positions)?;
                 }
             }
-            Outcome::Stored(positions) => self.commit_to_kafka(&positions),
+            Outcome::Stored(positions) => self.tell_kafka(&positions),
             Outcome::Fenced => self.restart(),
             Outcome::Refused(place, reason) => {
                 warn!(
@@ -368,17 +368,12 @@ impl Source<'_> {
     }
 
     /// Lets Kafka's lag tools know; nothing depends on it.
-    fn commit_to_kafka(&self, positions: &[(i32, i64)]) {
-        let mut offsets = TopicPartitionList::with_capacity(positions.len());
+    fn tell_kafka(&self, positions: &[(i32, i64)]) {
         for &(partition, next) in positions.iter().filter(|(partition, _)| self.partitions.contains_key(partition)) {
-            if offsets.add_partition_offset(&self.config.kafka.topic, partition, Offset::Offset(next)).is_err() {
-                return;
+            // the offset of the last message that is stored; the client commits the one after it
+            if let Err(error) = self.consumer.store_offset(&self.config.kafka.topic, partition, next - 1) {
+                debug!(%error, partition, "cannot tell kafka what is stored");
             }
-        }
-        if offsets.count() > 0
-            && let Err(error) = self.consumer.commit(&offsets, CommitMode::Async)
-        {
-            debug!(%error, "cannot tell kafka what is stored");
         }
     }
 
@@ -395,7 +390,7 @@ impl Source<'_> {
                 Ok(outcome) => {
                     self.asked = None;
                     if let Outcome::Stored(positions) = outcome {
-                        self.commit_to_kafka(&positions);
+                        self.tell_kafka(&positions);
                     }
                 }
             }

@@ -102,9 +102,10 @@ impl Kafka {
         let mut config = self.client();
         config
             .set("group.id", group)
-            // committed offsets only follow what PostgreSQL holds, for lag tools (default: true)
-            .set("enable.auto.commit", "false")
+            // the client commits, now and then, what it is told that PostgreSQL holds, for lag tools
+            // (default: true, whatever was polled)
             .set("enable.auto.offset.store", "false")
+            .set("auto.commit.interval.ms", "1000")
             // an offset that is not in the log any more is a loud stop, never a silent jump
             // (default: largest)
             .set("auto.offset.reset", "error")
