@@ -45,7 +45,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,actix_http=off,librdkafka=error"));
+        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,actix_http=off,librdkafka=error,sqlx::postgres::notice=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     run(Cli::parse().command).await.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
