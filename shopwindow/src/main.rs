@@ -14,6 +14,9 @@ use clap::{Parser, Subcommand};
 use migrations::Database;
 use tracing_subscriber::EnvFilter;
 
+/// What is logged unless `RUST_LOG` says otherwise: our own doings, and what others are in trouble with.
+const LOGGED: &str = "info,actix_server=warn,actix_http=off,librdkafka=error,sqlx::postgres::notice=warn";
+
 /// A web shop whose every banner and order goes through Kafka into PostgreSQL and onto a live charts page.
 #[derive(Parser)]
 #[command(version)]
@@ -44,8 +47,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,actix_http=off,librdkafka=error,sqlx::postgres::notice=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     run(Cli::parse().command).await.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
