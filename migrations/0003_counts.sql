@@ -27,6 +27,18 @@ create unique index cells_identity on cells (md5(
         || quote_nullable(source) || quote_nullable(currency)
 ));
 
+-- The cells that pass every filter, as picked_events takes them; of dimensions that cells do not have
+-- it knows nothing.
+create function picked_cells(filters jsonb) returns setof cells
+    language sql stable parallel safe
+begin atomic
+    select * from cells c
+    where (filters -> 'event_type' is null or filters -> 'event_type' ? c.event_type)
+      and (filters -> 'product' is null or filters -> 'product' ? c.product)
+      and (filters -> 'site_version' is null or filters -> 'site_version' ? c.site_version)
+      and (filters -> 'source' is null or filters -> 'source' ? c.source);
+end;
+
 -- What one batch adds to one cell: parallel arrays, an element a quarter. One row holds what would
 -- be thousands of rows of one quarter each.
 create table count_deltas (

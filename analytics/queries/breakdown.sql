@@ -17,11 +17,7 @@ with kept as (
             when 'site_version' then site_version
             when 'source' then source
         end as value
-    from cells
-    where ($7::jsonb -> 'event_type' is null or $7::jsonb -> 'event_type' ? event_type)
-        and ($7::jsonb -> 'product' is null or $7::jsonb -> 'product' ? product)
-        and ($7::jsonb -> 'site_version' is null or $7::jsonb -> 'site_version' ? site_version)
-        and ($7::jsonb -> 'source' is null or $7::jsonb -> 'source' ? source)
+    from picked_cells($7::jsonb)
 ),
 picked as (
     select k.value, k.event_type, k.currency, sum(c.events) as events, sum(c.amount) as amount

@@ -159,17 +159,7 @@ async fn patiently<F: Future<Output = anyhow::Result<()>>>(
 /// Whether the error is of a server that is away, starting, stopping or overloaded.
 fn is_passing(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
-            match error {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-                // connection exceptions, conflicts, lack of resources, the operator's intervention
-                sqlx::Error::Database(error) => error
-                    .code()
-                    .is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))),
-                _ => false,
-            }
-        } else {
-            cause.is::<rdkafka::error::KafkaError>()
-        }
+        cause.downcast_ref::<sqlx::Error>().is_some_and(migrations::is_passing)
+            || cause.is::<rdkafka::error::KafkaError>()
     })
 }

@@ -65,3 +65,16 @@ impl Database {
 pub async fn apply(pool: &PgPool) -> anyhow::Result<()> {
     MIGRATOR.run(pool).await.context("apply the migrations to the database")
 }
+
+/// Whether an error of PostgreSQL goes away by itself: it is not there, starts up, shuts down, has no
+/// connection left, or gave up a transaction for another's sake.
+pub fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+        // connection exceptions, conflicts, lack of resources, the operator's intervention
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}

@@ -258,7 +258,7 @@ impl Replay {
                 self.told_away = false;
                 Ok(Some(value))
             }
-            Err(error) if may_pass(&error) => {
+            Err(error) if migrations::is_passing(&error) => {
                 if !self.told_away {
                     self.told_away = true;
                     self.progress.say(&format!("PostgreSQL is away ({error}); waiting for it"));
@@ -341,17 +341,5 @@ impl Replay {
                 anyhow::anyhow!("{error:#}; nor could PostgreSQL be told that the import is {state}: {problem:#}")
             }
         }
-    }
-}
-
-/// Whether an error of PostgreSQL goes away by itself: it is not there, shuts down, starts up, has no
-/// connection left, or gave up a transaction for another's sake.
-fn may_pass(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
-        }
-        _ => false,
     }
 }
