@@ -26,7 +26,7 @@ const SILENCE = 30_000;
 
 // ---- today ----
 
-const NOW_GAP = 500;
+const NOW_GAP = 250;
 
 const nowJob = new Paced(
   readNow,
