@@ -99,10 +99,12 @@ fn start(services: &Services, token: &CancellationToken, tasks: &mut JoinSet<End
     tasks.spawn(async move { ("analytics", charts.await.context("serve the charts page")) });
 
     let dir = services.dir.display();
+    let program = std::env::current_exe().context("find this program")?;
+    let program = program.display();
     info!("all services started");
     println!(
         "\n  shop    {shop_url}\n  charts  {charts_url}\n\n  In another terminal:\n  . {dir}/env && psql \"$DATABASE_URL\"\n  \
-         . {dir}/env && shopwindow generate product-csv --rows 1000000 > product.csv && shopwindow replay product.csv\n\n  \
+         . {dir}/env && {program} generate product-csv --rows 1000000 > product.csv && {program} replay product.csv\n\n  \
          Ctrl-C stops everything; the next start goes on from here.\n"
     );
     Ok(())
