@@ -70,9 +70,14 @@ impl Dir {
         ClientConfig::new().set("bootstrap.servers", self.env("KAFKA_BROKERS")).create().unwrap()
     }
 
-    /// The living processes that have a file of this directory open, work in it or name it.
+    /// The directory that all of a test's files are in.
+    fn top(&self) -> &Path {
+        self.0.ancestors().nth(2).unwrap()
+    }
+
+    /// The living processes that have a file of the test open, work in its directory or name it.
     pub(crate) fn processes(&self) -> Vec<(i32, String)> {
-        let dir = self.0.as_os_str().as_encoded_bytes();
+        let dir = self.top().as_os_str().as_encoded_bytes();
         let names_dir = |bytes: &[u8]| bytes.windows(dir.len()).any(|window| window == dir);
         let mut found = Vec::new();
         for process in fs::read_dir("/proc").unwrap().flatten() {
@@ -80,7 +85,7 @@ impl Dir {
             let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
             let open = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten().map(|fd| fd.path());
             let mut links = open.chain([process.path().join("cwd")]).filter_map(|link| fs::read_link(link).ok());
-            if names_dir(&command) || links.any(|link| link.starts_with(&self.0)) {
+            if names_dir(&command) || links.any(|link| link.starts_with(self.top())) {
                 found.push((pid, String::from_utf8_lossy(&command).replace('\0', " ")));
             }
         }
@@ -101,7 +106,7 @@ impl Drop for Dir {
                 _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }
-        _ = fs::remove_dir_all(self.0.ancestors().nth(2).unwrap());
+        _ = fs::remove_dir_all(self.top());
     }
 }
 
