@@ -346,8 +346,8 @@ fn parse_decimal(text: &str) -> Result<Decimal, String> {
     parsed.map_err(|_| format!("{} is out of the range of a decimal of 28 digits", quoted(text)))
 }
 
-/// A value as it is quoted in a reason: the beginning of a long one.
-pub(crate) fn quoted(value: &str) -> String {
+/// A value as it is quoted in the reason of a rejection: the beginning of a long one.
+pub fn quoted(value: &str) -> String {
     const SHOWN: usize = 80;
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &value[..end]),

@@ -8,6 +8,6 @@ mod decode;
 mod event;
 mod kafka;
 
-pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection};
+pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
 pub use event::{Event, EventType, SiteVersion};
 pub use kafka::{Kafka, PARTITIONS, headers};

@@ -36,22 +36,28 @@ pub(crate) fn check_header(header: &[u8]) -> Result<(), String> {
     if known < COLUMNS.len() / 2 {
         return Err(format!(
             "line 1 is {}, which is the header of no known format ({NAME}: {expected})",
-            shown(&header)
+            events::quoted(&header)
         ));
     }
     for (place, column) in COLUMNS.iter().enumerate() {
         match found.get(place) {
             Some(name) if name == column => {}
             Some(name) => {
-                return Err(format!("column {} of the header is {}, expected {column:?}", place + 1, shown(name)));
+                return Err(format!(
+                    "column {} of the header is {}, expected {column:?}",
+                    place + 1,
+                    events::quoted(name)
+                ));
             }
             None => return Err(format!("column {} of the header is missing, expected {column:?}", place + 1)),
         }
     }
     match found.get(COLUMNS.len()) {
-        Some(extra) => {
-            Err(format!("the header has {} columns instead of 8, the first too many is {}", found.len(), shown(extra)))
-        }
+        Some(extra) => Err(format!(
+            "the header has {} columns instead of 8, the first too many is {}",
+            found.len(),
+            events::quoted(extra)
+        )),
         None => Ok(()),
     }
 }
@@ -106,11 +112,11 @@ impl Mapping {
             "banner_show" => EventType::BannerShow,
             "banner_click" => EventType::BannerClick,
             "order" => EventType::Order,
-            _ => return Err(format!("title: {} is none of banner_show, banner_click, order", shown(&title))),
+            _ => return Err(format!("title: {} is none of banner_show, banner_click, order", events::quoted(&title))),
         };
         let expected = if event_type == EventType::Order { "1" } else { "0" };
         if target != expected {
-            return Err(format!("target: {} on a row of {title}, expected {expected}", shown(&target)));
+            return Err(format!("target: {} on a row of {title}, expected {expected}", events::quoted(&target)));
         }
         if user_id.is_empty() {
             return Err("user_id: is empty".into());
@@ -164,7 +170,7 @@ fn parse_id(text: &str) -> Result<Uuid, String> {
     // other ways to write a UUID are longer
     match Uuid::try_parse(text) {
         Ok(id) if text.len() == 32 => Ok(id),
-        _ => Err(format!("order_id: {} is not 32 hexadecimal digits", shown(text))),
+        _ => Err(format!("order_id: {} is not 32 hexadecimal digits", events::quoted(text))),
     }
 }
 
@@ -174,7 +180,8 @@ fn present(field: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 /// Reads `YYYY-MM-DD HH:MM:SS`.
 fn parse_time(text: &str) -> Result<NaiveDateTime, String> {
-    read_time(text.as_bytes()).ok_or_else(|| format!("time: {} is not a time as YYYY-MM-DD HH:MM:SS", shown(text)))
+    read_time(text.as_bytes())
+        .ok_or_else(|| format!("time: {} is not a time as YYYY-MM-DD HH:MM:SS", events::quoted(text)))
 }
 
 fn read_time(text: &[u8]) -> Option<NaiveDateTime> {
@@ -207,15 +214,6 @@ fn to_utc(local: NaiveDateTime, zone: Tz) -> (DateTime<Utc>, Clock) {
 
 fn offset_from(local: NaiveDateTime, offset: &impl chrono::Offset) -> Option<DateTime<Utc>> {
     local.checked_sub_offset(offset.fix()).map(|time| time.and_utc())
-}
-
-/// A value as it is quoted in a reason: the beginning of a long one.
-fn shown(value: &str) -> String {
-    const SHOWN: usize = 80;
-    match value.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{:?}…", &value[..end]),
-        None => format!("{value:?}"),
-    }
 }
 
 #[cfg(test)]

@@ -313,9 +313,11 @@ impl Replay {
         }
         if accounted < summary.read || accounted > summary.read + sent_again {
             let error = anyhow::anyhow!(
-                "of {} rows read, {accounted} are accounted for: {}; `shopwindow verify` recounts",
+                "of {} rows read, {accounted} are accounted for: {}; \
+                 select count(*) from events where import_id = '{}' counts what is stored",
                 summary.read,
-                summary.figures()
+                summary.figures(),
+                summary.import_id
             );
             return Err(self.give_up("failed", error).await);
         }
