@@ -19,19 +19,35 @@ with kept as (
         end as value
     from picked_cells($7::jsonb)
 ),
-picked as (
+bounds as (
+    select
+        coalesce(quarter_of($3::timestamptz), (-2 ^ 31)::integer) as starting,
+        coalesce(quarter_of($4::timestamptz), (2 ^ 31 - 1)::integer) as ending
+),
+parts as (
     select k.value, k.event_type, k.currency, sum(c.events) as events, sum(c.amount) as amount
-    from day_cells c join kept k using (cell_id)
+    from cell_days c join kept k using (cell_id)
     where $1::text = 'days'
         and ($5::date is null or c.day >= $5::date)
         and ($6::date is null or c.day < $6::date)
     group by 1, 2, 3
     union all
-    select k.value, k.event_type, k.currency, sum(c.events), sum(c.amount)
-    from quarter_cells c join kept k using (cell_id)
+    select k.value, k.event_type, k.currency,
+        sum(events_before(c, bounds.ending) - events_before(c, bounds.starting)),
+        sum(amount_before(c, bounds.ending) - amount_before(c, bounds.starting))
+    from bounds, cell_days c join kept k using (cell_id)
     where $1::text = 'quarters'
-        and ($3::timestamptz is null or c.quarter >= (extract(epoch from $3::timestamptz at time zone 'UTC') / 900)::integer)
-        and ($4::timestamptz is null or c.quarter < (extract(epoch from $4::timestamptz at time zone 'UTC') / 900)::integer)
+        and ($3::timestamptz is null or c.day >= ($3::timestamptz at time zone 'UTC')::date - 2)
+        and ($4::timestamptz is null or c.day <= ($4::timestamptz at time zone 'UTC')::date + 2)
+        and events_before(c, bounds.ending) > events_before(c, bounds.starting)
+    group by 1, 2, 3
+    union all
+    -- what is not folded yet
+    select k.value, k.event_type, k.currency, count(*), sum(d.amount)
+    from delta_events d join kept k using (cell_id)
+    where $1::text in ('days', 'quarters')
+        and ($3::timestamptz is null or (d.delta_last_at >= $3::timestamptz and d.occurred_at >= $3::timestamptz))
+        and ($4::timestamptz is null or (d.delta_first_at < $4::timestamptz and d.occurred_at < $4::timestamptz))
     group by 1, 2, 3
     union all
     select dimension(e, $8::text), e.event_type, case when revenue(e) is not null then e.currency end, count(*), sum(revenue(e))
@@ -41,6 +57,11 @@ picked as (
             ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
             and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
         ))
+    group by 1, 2, 3
+),
+picked as (
+    select value, event_type, currency, sum(events) as events, sum(amount) as amount
+    from parts
     group by 1, 2, 3
 )
 select
@@ -52,8 +73,7 @@ select
     coalesce(sum(events) filter (where event_type = 'cart'), 0)::bigint as "cart!",
     coalesce(sum(events) filter (where event_type = 'cart_remove'), 0)::bigint as "cart_remove!",
     coalesce(sum(events) filter (where event_type = 'order'), 0)::bigint as "order!",
-    coalesce(jsonb_object_agg(currency, amount::text) filter (where currency is not null), '{}') as "amount!: Json<Amount>",
-    null::bigint as users
+    coalesce(jsonb_object_agg(currency, amount::text) filter (where currency is not null), '{}') as "amount!: Json<Amount>"
 from picked
 where event_type <> 'user_update'
 group by value

@@ -12,34 +12,9 @@ with kept as (
     select cell_id, event_type, currency
     from picked_cells($7::jsonb)
 ),
-picked as (
-    select c.day, k.event_type, k.currency, sum(c.events) as events, sum(c.amount) as amount
-    from day_cells c join kept k using (cell_id)
-    where $1::text = 'days'
-        and ($5::date is null or c.day >= $5::date)
-        and ($6::date is null or c.day < $6::date)
-    group by 1, 2, 3
-    union all
-    select (quarter_start(c.quarter) at time zone $2::text)::date, k.event_type, k.currency, sum(c.events), sum(c.amount)
-    from quarter_cells c join kept k using (cell_id)
-    where $1::text = 'quarters'
-        and ($3::timestamptz is null or c.quarter >= (extract(epoch from $3::timestamptz at time zone 'UTC') / 900)::integer)
-        and ($4::timestamptz is null or c.quarter < (extract(epoch from $4::timestamptz at time zone 'UTC') / 900)::integer)
-    group by 1, 2, 3
-    union all
-    select (e.occurred_at at time zone $2::text)::date, e.event_type,
-        case when revenue(e) is not null then e.currency end, count(*), sum(revenue(e))
-    from picked_events($3::timestamptz, $4::timestamptz, $7::jsonb) e
-    where $1::text in ('rows', 'dated rows')
-        and ($1::text = 'rows' or (
-            ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
-            and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
-        ))
-    group by 1, 2, 3
-),
 known as (
     select (min(first_at) at time zone $2::text)::date as first_day, (max(last_at) at time zone $2::text)::date as last_day
-    from day_cells
+    from (select first_at, last_at from cell_days union all select first_at, last_at from event_deltas) known
 ),
 days as (
     select day::date as day
@@ -59,6 +34,55 @@ days as (
     -- noon of a day that was skipped is another day's
     where ((day + interval '12 hours') at time zone $2::text at time zone $2::text)::date = day::date
     limit $8::bigint
+),
+zone_days as (
+    select
+        day,
+        greatest(quarter_of(day_start(day, $2::text)), quarter_of($3::timestamptz)) as starting,
+        least(quarter_of(day_start(day + 1, $2::text)), quarter_of($4::timestamptz)) as ending
+    from days
+    where $1::text = 'quarters'
+),
+parts as (
+    select c.day, k.event_type, k.currency, sum(c.events) as events, sum(c.amount) as amount
+    from cell_days c join kept k using (cell_id)
+    where $1::text = 'days'
+        and ($5::date is null or c.day >= $5::date)
+        and ($6::date is null or c.day < $6::date)
+    group by 1, 2, 3
+    union all
+    -- a day of another zone is of three days of the shop's at the most
+    select z.day, k.event_type, k.currency,
+        sum(events_before(c, z.ending) - events_before(c, z.starting)),
+        sum(amount_before(c, z.ending) - amount_before(c, z.starting))
+    from zone_days z
+    join cell_days c on c.day between z.day - 2 and z.day + 2
+    join kept k using (cell_id)
+    where events_before(c, z.ending) > events_before(c, z.starting)
+    group by 1, 2, 3
+    union all
+    -- what is not folded yet
+    select (d.occurred_at at time zone $2::text)::date, k.event_type, k.currency, count(*), sum(d.amount)
+    from delta_events d join kept k using (cell_id)
+    where $1::text in ('days', 'quarters')
+        and ($3::timestamptz is null or (d.delta_last_at >= $3::timestamptz and d.occurred_at >= $3::timestamptz))
+        and ($4::timestamptz is null or (d.delta_first_at < $4::timestamptz and d.occurred_at < $4::timestamptz))
+    group by 1, 2, 3
+    union all
+    select (e.occurred_at at time zone $2::text)::date, e.event_type,
+        case when revenue(e) is not null then e.currency end, count(*), sum(revenue(e))
+    from picked_events($3::timestamptz, $4::timestamptz, $7::jsonb) e
+    where $1::text in ('rows', 'dated rows')
+        and ($1::text = 'rows' or (
+            ($5::date is null or (e.occurred_at at time zone $2::text)::date >= $5::date)
+            and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
+        ))
+    group by 1, 2, 3
+),
+picked as (
+    select day, event_type, currency, sum(events) as events, sum(amount) as amount
+    from parts
+    group by 1, 2, 3
 )
 select
     day as "day!",

@@ -14,8 +14,14 @@ select
     ) as "tomorrow_starts_at!",
     (
         select coalesce(sum(events), 0)::bigint
-        from day_cells join cells using (cell_id)
-        where day = today and event_type = 'order'
+        from (
+            select cell_id, events from cell_days where day = today
+            union all
+            select cell_id, 1 from delta_events
+            -- most of a bulk load is long ago
+            where delta_last_at > moment - interval '2 days' and (occurred_at at time zone tz)::date = today
+        ) todays join cells using (cell_id)
+        where event_type = 'order'
     ) as "orders_today!",
     exists (select from events) as "has_events!"
 from shop

@@ -28,6 +28,8 @@ edges as (
 select
     tz as "tz!",
     tz = shop_timezone() as "shops!",
+    -- whether the kept figures are of the shop's zone, and not still to be built
+    (select kept_timezone is not distinct from timezone from settings) as "kept!",
     starting,
     ending,
     -- Whether local dates only ever go forward in the range. Where a clock was set back over

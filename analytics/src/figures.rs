@@ -12,6 +12,7 @@ use crate::Analytics;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
 use crate::span::{Span, View};
+use crate::users::{Pending, Users};
 
 /// A hundred years: more than anyone has events of.
 const MAX_DAYS: i64 = 36_600;
@@ -65,18 +66,39 @@ struct Part {
     cart_remove: i64,
     order: i64,
     amount: Json<Amount>,
-    users: Option<i64>,
+    users: i64,
+}
+
+/// A row of `breakdown.sql`.
+struct Counted {
+    value: Option<String>,
+    banner_show: i64,
+    banner_click: i64,
+    page_view: i64,
+    product_view: i64,
+    cart: i64,
+    cart_remove: i64,
+    order: i64,
+    amount: Json<Amount>,
 }
 
 #[derive(Serialize)]
 struct Totals {
     events: Events,
     amount: Json<Amount>,
-    users: Option<i64>,
+    users: i64,
     sessions: Option<i64>,
     first: Option<String>,
     last: Option<String>,
-    pending: bool,
+    pending: Lag,
+}
+
+/// Whether figures that cannot be summed lag: false, or for which range.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Lag {
+    Not(bool),
+    Range(Pending),
 }
 
 #[derive(Serialize)]
@@ -140,7 +162,7 @@ pub(crate) async fn breakdown(analytics: Data<Analytics>, request: HttpRequest) 
     let rows = in_time(async {
         let span = Span::of(&question, View::By(by), &analytics).await?;
         let rows = sqlx::query_file_as!(
-            Part,
+            Counted,
             "queries/breakdown.sql",
             span.source.as_str(),
             span.tz,
@@ -154,17 +176,25 @@ pub(crate) async fn breakdown(analytics: Data<Analytics>, request: HttpRequest) 
         )
         .fetch_all(&analytics.pool)
         .await?;
-        Ok(rows)
+        let users = analytics.users(&span, View::By(by)).await?;
+        Ok(rows.into_iter().map(|row| row.with(&users)).collect())
     })
     .await?;
     Ok(Answer(Breakdown { rows }))
 }
 
-/// `GET /api/totals`: all events of the range together. Nothing that is shown lags, so nothing is
-/// pending.
+impl Counted {
+    fn with(self, users: &Users) -> Part {
+        let users = users.of(self.value.as_deref());
+        let Self { value, banner_show, banner_click, page_view, product_view, cart, cart_remove, order, amount } = self;
+        Part { value, banner_show, banner_click, page_view, product_view, cart, cart_remove, order, amount, users }
+    }
+}
+
+/// `GET /api/totals`: all events of the range together.
 pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
     let question = Question::read(request.query_string(), &[])?;
-    let all = in_time(async {
+    let (all, users) = in_time(async {
         let span = Span::of(&question, View::Whole, &analytics).await?;
         let all = sqlx::query_file!(
             "queries/totals.sql",
@@ -178,7 +208,8 @@ pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> 
         )
         .fetch_one(&analytics.pool)
         .await?;
-        Ok(all)
+        let users = analytics.users(&span, View::Whole).await?;
+        Ok((all, users))
     })
     .await?;
     Ok(Answer(Totals {
@@ -192,11 +223,11 @@ pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> 
             order: all.order,
         },
         amount: all.amount,
-        users: all.users,
-        sessions: all.sessions,
+        users: users.of(None),
+        sessions: None,
         first: all.first.map(rfc3339),
         last: all.last.map(rfc3339),
-        pending: false,
+        pending: users.pending.map_or(Lag::Not(false), Lag::Range),
     }))
 }
 

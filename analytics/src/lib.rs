@@ -13,6 +13,7 @@ mod page;
 mod problem;
 mod question;
 mod span;
+mod users;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -58,6 +59,7 @@ pub struct Config {
 struct Analytics {
     pool: PgPool,
     zones: span::Zones,
+    sets: users::Sets,
     live: live::Live,
     pages: page::Pages,
     kafka: events::Kafka,
@@ -93,6 +95,7 @@ pub fn serve(
     let analytics = web::Data::new(Analytics {
         pool,
         zones: span::Zones::default(),
+        sets: users::Sets::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
         kafka: config.kafka,

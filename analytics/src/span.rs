@@ -124,7 +124,8 @@ impl Span {
 
         let unbounded = question.from.is_none() && question.to.is_none();
         let timed = from_instant.is_some() || to_instant.is_some();
-        let kept = question.filters.keys().all(|dimension| is_kept(dimension))
+        let kept = edges.kept
+            && question.filters.keys().all(|dimension| is_kept(dimension))
             && match view {
                 View::Whole | View::ByDay => true,
                 View::By(dimension) => is_kept(dimension),

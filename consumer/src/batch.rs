@@ -5,17 +5,55 @@ use chrono::{DateTime, Utc};
 use events::{Event, Rejection};
 use hashbrown::{Equivalent, HashMap, HashSet};
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::rows::Rows;
 
 /// The columns of `events` that a row of [`Batch::rows`] holds, in its order.
-pub(crate) const COLUMNS: &str = r#"event_id, occurred_at, "offset", partition, topic, import_id, event_type, user_id,
-    source, session_id, page_id, product, site_version, order_id, product_id, product_name, brand, category, price,
-    quantity, amount, currency, status, payment_method, order_type, country, state, city, latitude, longitude,
-    traffic_source, device, os, gender, age_group, membership_level, region, screen_size, display_type, resolution,
-    attributes"#;
-const COLUMN_COUNT: i16 = 41;
+pub(crate) const COLUMNS: &[&str] = &[
+    "event_id",
+    "occurred_at",
+    r#""offset""#,
+    "partition",
+    "topic",
+    "import_id",
+    "event_type",
+    "user_id",
+    "source",
+    "session_id",
+    "page_id",
+    "product",
+    "site_version",
+    "order_id",
+    "product_id",
+    "product_name",
+    "brand",
+    "category",
+    "price",
+    "quantity",
+    "amount",
+    "currency",
+    "status",
+    "payment_method",
+    "order_type",
+    "country",
+    "state",
+    "city",
+    "latitude",
+    "longitude",
+    "traffic_source",
+    "device",
+    "os",
+    "gender",
+    "age_group",
+    "membership_level",
+    "region",
+    "screen_size",
+    "display_type",
+    "resolution",
+    "attributes",
+];
 
 /// A batch is full at this many bytes, whatever its number of rows.
 const FULL_BYTES: usize = 32 << 20;
@@ -62,10 +100,15 @@ impl From<&CellOf<'_>> for Cell {
     }
 }
 
-/// What the counts need to know of a row.
+/// By what users are told apart where there is no room for their ids: as much of SHA-256 as a UUID
+/// holds, as the SQL function `user_key` has it.
+pub(crate) type UserKey = [u8; 16];
+
+/// What the kept figures need to know of a row.
 #[derive(Debug)]
 pub(crate) struct Fact {
     pub event_id: Uuid,
+    pub user: UserKey,
     pub occurred_at: DateTime<Utc>,
     /// An index into [`Batch::cells`].
     pub cell: u32,
@@ -115,6 +158,8 @@ pub(crate) struct Batch {
     ids: HashSet<Uuid>,
     cells: HashMap<Cell, u32>,
     bytes: usize,
+    /// The user of the last event, and its key: in a bulk replay the next one is often of the same.
+    user: (String, UserKey),
 }
 
 impl Batch {
@@ -149,9 +194,9 @@ impl Batch {
         }
         match decoded {
             Ok(event) if self.ids.insert(event.event_id) => {
-                let before = self.rows.len();
+                let before = self.rows.bytes();
                 encode_row(&mut self.rows, topic, place, &event);
-                self.bytes += self.rows.len() - before + size_of::<Fact>();
+                self.bytes += self.rows.bytes() - before + size_of::<Fact>();
                 let fact = self.fact(place, &event);
                 self.facts.push(fact);
             }
@@ -161,6 +206,15 @@ impl Batch {
                 self.rejected.push(Rejected { rejection, partition, offset, payload: payload.to_vec() });
             }
         }
+    }
+
+    /// The numbers of the rows whose events are not in `known`, in the order of the ids: the index is
+    /// then walked along, not jumped about in.
+    pub(crate) fn new_rows(&self, known: &HashSet<Uuid>) -> Vec<u32> {
+        let mut rows: Vec<u32> =
+            (0..self.facts.len() as u32).filter(|&row| !known.contains(&self.facts[row as usize].event_id)).collect();
+        rows.sort_unstable_by_key(|&row| self.facts[row as usize].event_id);
+        rows
     }
 
     fn fact(&mut self, place: Place, event: &Event<'_>) -> Fact {
@@ -180,8 +234,12 @@ impl Batch {
                 index
             }
         };
+        if self.user.0 != event.user_id || event.user_id.is_empty() {
+            self.user = (event.user_id.clone().into_owned(), user_key(&event.user_id));
+        }
         Fact {
             event_id: event.event_id,
+            user: self.user.1,
             occurred_at: event.occurred_at,
             cell,
             revenue,
@@ -192,9 +250,14 @@ impl Batch {
     }
 }
 
+fn user_key(user_id: &str) -> UserKey {
+    let digest = Sha256::digest(user_id);
+    std::array::from_fn(|n| digest[n])
+}
+
 /// Appends a row of [`COLUMNS`].
 fn encode_row(row: &mut Rows, topic: &str, place: Place, event: &Event<'_>) {
-    row.begin(COLUMN_COUNT);
+    row.begin();
     row.put(&event.event_id);
     row.put(&event.occurred_at);
     row.put(&place.offset);

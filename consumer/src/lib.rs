@@ -21,6 +21,7 @@
 //! `rejected_events`. An offset that the log does not hold is the one thing that stops it.
 
 mod batch;
+mod fold;
 mod rows;
 mod sink;
 mod source;
@@ -36,6 +37,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use fold::set_timezone;
 use sink::Sink;
 
 /// What the consumer needs to know.
@@ -58,7 +60,7 @@ pub struct Config {
     pub shop_timezone: String,
 
     /// Messages in a batch at the most
-    #[arg(long, env = "CONSUMER_BATCH_ROWS", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "CONSUMER_BATCH_ROWS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_rows: u32,
 
     /// Milliseconds that the first message of a batch waits for company
@@ -92,7 +94,7 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
     let prepared = async {
         patiently("PostgreSQL", || async {
             migrations::apply(&pool).await?;
-            sink::set_timezone(&pool, &config.shop_timezone).await
+            fold::set_timezone(&pool, &config.shop_timezone).await
         })
         .await?;
         patiently("Kafka", || config.kafka.ensure_topic()).await
@@ -105,7 +107,7 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
     let (to_sink, commands) = mpsc::channel(2);
     let (outcomes, from_sink) = std::sync::mpsc::channel();
     // the source ends first, then the sink for want of commands, then the folding
-    let folding = tokio::spawn(sink::keep_folding(pool.clone(), token.clone()));
+    let folding = tokio::spawn(fold::keep_folding(pool.clone(), token.clone()));
     let sink = Sink::new(pool, config.kafka.topic.clone(), working.clone());
     let sink = tokio::spawn(sink.run(commands, outcomes, token.clone()));
     let source = tokio::task::spawn_blocking({

@@ -3,7 +3,6 @@
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use hashbrown::{HashMap, HashSet};
 use rust_decimal::Decimal;
@@ -23,11 +22,8 @@ use crate::rows::{Rows, Way};
 /// `{"stored_at": time, "events": number}`. Analytics listens to it.
 const CHANNEL: &str = "events_stored";
 
-/// Advisory lock of whoever changes the kept figures other than by appending.
-const FOLDING: i64 = 0x5368_6f70_0001;
-
-/// A quarter of an hour: what the counts are kept by.
-const QUARTER_SECONDS: i64 = 900;
+/// The columns of `event_deltas`, but the number that it gives itself.
+const DELTA_COLUMNS: &[&str] = &["cell_id", "events", "first_at", "last_at", "times", "amounts", "users"];
 
 /// An event stored later than this after it occurred is late.
 const LATE: TimeDelta = TimeDelta::seconds(60);
@@ -60,17 +56,27 @@ pub(crate) struct Sink {
     topic: String,
     /// Ids of the cells met so far.
     cell_ids: HashMap<Cell, i32>,
-    /// Whether batches go by way of a staging table, which tells repeats from new rows. It costs more
-    /// than copying straight into `events`, so it is used once a batch held repeats, until one holds none.
-    staged: bool,
+    /// Whether PostgreSQL is asked first which events of a batch it has: once a batch held some, until
+    /// one holds none. Else the rows are written as if all were new, and the key tells if one is not.
+    expect_repeats: bool,
     /// How rows are written: by COPY after an error in the data, because only COPY tells the row.
     way: Way,
+    /// The rows of the batch that were written last, in their order.
+    written: Vec<u32>,
     working: Working,
 }
 
 impl Sink {
     pub(crate) fn new(pool: PgPool, topic: String, working: Working) -> Self {
-        Self { pool, topic, cell_ids: HashMap::new(), staged: false, way: Way::Quickest, working }
+        Self {
+            pool,
+            topic,
+            cell_ids: HashMap::new(),
+            expect_repeats: false,
+            way: Way::Quickest,
+            written: Vec::new(),
+            working,
+        }
     }
 
     /// Carries out commands until there will be none. A command is tried until it has an outcome, or
@@ -111,7 +117,7 @@ impl Sink {
             if let Command::Store { batch, .. } = command
                 && is_of_the_data(&error)
             {
-                if let Some(place) = culprit(&error, batch) {
+                if let Some(place) = culprit(&error, batch, &self.written) {
                     return Outcome::Refused(place, format!("PostgreSQL refuses it: {error}"));
                 }
                 self.way = Way::Copy;
@@ -160,16 +166,21 @@ impl Sink {
     async fn store(&mut self, cluster_id: &str, batch: &Batch) -> sqlx::Result<Outcome> {
         let mut connection = self.pool.acquire().await?;
         let cells = self.resolve_cells(&mut connection, batch).await?;
-        if !self.staged {
-            match self.transact(&mut connection, cluster_id, batch, &cells).await {
+        let mut known = if self.expect_repeats { known_events(&mut connection, batch).await? } else { HashSet::new() };
+        loop {
+            match self.transact(&mut connection, cluster_id, batch, &cells, &known).await {
                 Err(error) if is_repeat(&error) => {
                     debug!("the batch holds events that are stored already");
-                    self.staged = true;
+                    self.expect_repeats = true;
+                    let found = known_events(&mut connection, batch).await?;
+                    if found.len() <= known.len() {
+                        return Err(error);
+                    }
+                    known = found;
                 }
                 result => return result,
             }
         }
-        self.transact(&mut connection, cluster_id, batch, &cells).await
     }
 
     /// The transaction. Whoever leaves it early has rolled it back.
@@ -179,6 +190,7 @@ impl Sink {
         cluster_id: &str,
         batch: &Batch,
         cells: &[i32],
+        known: &HashSet<Uuid>,
     ) -> sqlx::Result<Outcome> {
         let started = Instant::now();
         let mut transaction = connection.begin().await?;
@@ -205,24 +217,16 @@ impl Sink {
             return Ok(Outcome::Fenced);
         }
 
-        let new = if batch.facts.is_empty() {
-            None
-        } else if self.staged {
-            Some(insert_new(&mut transaction, batch, self.way).await?)
-        } else {
-            batch.rows.write(&mut transaction, "events", COLUMNS, self.way).await?;
-            None
-        };
-        let tally = Tally::of(batch, fence.now, cells, new.as_ref());
+        self.written = batch.new_rows(known);
+        batch.rows.write(&mut transaction, "events", COLUMNS, &self.written, self.way).await?;
+        let tally = Tally::of(batch, fence.now, cells, known);
         tally.append_deltas(&mut transaction).await?;
         keep_rejected(&mut transaction, &self.topic, batch).await?;
         let stored = tally.total.stored;
         tally.move_offsets(&mut transaction, cluster_id, &self.topic, batch, fence.now).await?;
         transaction.commit().await?;
 
-        if self.staged {
-            self.staged = stored < batch.facts.len() as i64;
-        }
+        self.expect_repeats &= !known.is_empty();
         debug!(
             stored,
             messages = batch.facts.len() + batch.repeats.len() + batch.rejected.len(),
@@ -281,18 +285,18 @@ async fn cell_id(connection: &mut PgConnection, cell: &Cell) -> sqlx::Result<i32
     .await
 }
 
-/// Inserts the rows whose ids are not in `events` yet, and returns those ids.
-async fn insert_new(connection: &mut PgConnection, batch: &Batch, way: Way) -> sqlx::Result<HashSet<Uuid>> {
-    sqlx::raw_sql("create temp table if not exists staged (like events including defaults) on commit delete rows")
-        .execute(&mut *connection)
-        .await?;
-    batch.rows.write(connection, "staged", COLUMNS, way).await?;
-    let inserted: Vec<Uuid> = sqlx::query_scalar(
-        "insert into events select * from staged on conflict (event_id) do nothing returning event_id",
+/// The events of the batch that are stored already.
+async fn known_events(connection: &mut PgConnection, batch: &Batch) -> sqlx::Result<HashSet<Uuid>> {
+    let mut ids: Vec<Uuid> = batch.facts.iter().map(|fact| fact.event_id).collect();
+    ids.sort_unstable();
+    // by arrays: a row each would cost more than finding them does
+    let known = sqlx::query_scalar!(
+        r#"select coalesce(array_agg(event_id), '{}') as "known!" from events where event_id = any($1::uuid[])"#,
+        &ids
     )
-    .fetch_all(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(inserted.into_iter().collect())
+    Ok(known.into_iter().collect())
 }
 
 /// What became of messages.
@@ -304,52 +308,13 @@ struct Count {
     late: i64,
 }
 
-/// What one quarter of an hour gains in one cell.
-struct Gain {
-    quarter: i32,
-    events: i32,
-    amount: Option<Decimal>,
-    first_at: DateTime<Utc>,
-    last_at: DateTime<Utc>,
-}
-
-/// What one cell gains. A quarter may come twice: readers sum.
+/// What one cell gains: an element an event.
 #[derive(Default)]
-struct Gains {
-    gains: Vec<Gain>,
-    newest: HashMap<i32, usize>,
-}
-
-impl Gains {
-    fn add(&mut self, gain: Gain) {
-        let newest = *self.newest.entry(gain.quarter).or_insert(self.gains.len());
-        let sum = self.gains.get(newest).map(|kept| exact_sum(kept.amount, gain.amount));
-        match (self.gains.get_mut(newest), sum) {
-            (Some(kept), Some(Some(amount))) => {
-                kept.events += gain.events;
-                kept.amount = amount;
-                kept.first_at = kept.first_at.min(gain.first_at);
-                kept.last_at = kept.last_at.max(gain.last_at);
-            }
-            _ => {
-                self.newest.insert(gain.quarter, self.gains.len());
-                self.gains.push(gain);
-            }
-        }
-    }
-
-    fn column<T>(&self, value: fn(&Gain) -> T) -> Vec<T> {
-        self.gains.iter().map(value).collect()
-    }
-}
-
-/// The sum of two amounts; none when it has more digits than the type holds, which would round or
-/// overflow where PostgreSQL's numeric does neither.
-fn exact_sum(a: Option<Decimal>, b: Option<Decimal>) -> Option<Option<Decimal>> {
-    match (a, b) {
-        (Some(a), Some(b)) => a.checked_add(b).filter(|sum| sum.scale() == a.scale().max(b.scale())).map(Some),
-        (a, b) => Some(a.or(b)),
-    }
+struct Gain {
+    times: Vec<DateTime<Utc>>,
+    /// Empty where the cell has no currency.
+    amounts: Vec<Decimal>,
+    users: Vec<u8>,
 }
 
 /// What a batch adds to the kept figures.
@@ -358,12 +323,12 @@ struct Tally {
     partitions: HashMap<i32, Count>,
     imports: HashMap<Uuid, Count>,
     /// By the cell's id in the database.
-    cells: HashMap<i32, Gains>,
+    cells: HashMap<i32, Gain>,
 }
 
 impl Tally {
-    /// Counts the batch as stored at `now`; of its rows those whose id is in `new` (none: all) are.
-    fn of(batch: &Batch, now: DateTime<Utc>, cell_ids: &[i32], new: Option<&HashSet<Uuid>>) -> Self {
+    /// Counts the batch as stored at `now`, all but those of its rows that were `known`.
+    fn of(batch: &Batch, now: DateTime<Utc>, cell_ids: &[i32], known: &HashSet<Uuid>) -> Self {
         let mut tally = Self {
             total: Count::default(),
             partitions: HashMap::new(),
@@ -371,7 +336,7 @@ impl Tally {
             cells: HashMap::new(),
         };
         for fact in &batch.facts {
-            if new.is_some_and(|new| !new.contains(&fact.event_id)) {
+            if known.contains(&fact.event_id) {
                 tally.count(fact.import_id, fact.partition, |count| count.duplicate += 1);
                 continue;
             }
@@ -380,14 +345,10 @@ impl Tally {
                 count.stored += 1;
                 count.late += i64::from(late);
             });
-            let gain = Gain {
-                quarter: fact.occurred_at.timestamp().div_euclid(QUARTER_SECONDS) as i32,
-                events: 1,
-                amount: fact.revenue,
-                first_at: fact.occurred_at,
-                last_at: fact.occurred_at,
-            };
-            tally.cells.entry(cell_ids[fact.cell as usize]).or_default().add(gain);
+            let gain = tally.cells.entry(cell_ids[fact.cell as usize]).or_default();
+            gain.times.push(fact.occurred_at);
+            gain.amounts.extend(fact.revenue);
+            gain.users.extend_from_slice(&fact.user);
         }
         for &(import_id, partition) in &batch.repeats {
             tally.count(import_id, partition, |count| count.duplicate += 1);
@@ -410,17 +371,17 @@ impl Tally {
     async fn append_deltas(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if !self.cells.is_empty() {
             let mut rows = Rows::default();
-            for (cell_id, gains) in &self.cells {
-                rows.begin(6);
+            for (cell_id, gain) in &self.cells {
+                rows.begin();
                 rows.put(cell_id);
-                rows.put(&gains.column(|gain| gain.quarter));
-                rows.put(&gains.column(|gain| gain.events));
-                rows.put(&gains.column(|gain| gain.amount));
-                rows.put(&gains.column(|gain| gain.first_at));
-                rows.put(&gains.column(|gain| gain.last_at));
+                rows.put(&(gain.times.len() as i32));
+                rows.put_option(gain.times.iter().min());
+                rows.put_option(gain.times.iter().max());
+                rows.put(&gain.times);
+                rows.put_option(Some(&gain.amounts).filter(|amounts| !amounts.is_empty()));
+                rows.put(&gain.users.as_slice());
             }
-            rows.write(connection, "count_deltas", "cell_id, quarters, events, amounts, firsts, lasts", Way::Quickest)
-                .await?;
+            rows.write_all(connection, "event_deltas", DELTA_COLUMNS).await?;
         }
         if !self.imports.is_empty() {
             let ids: Vec<Uuid> = self.imports.keys().copied().collect();
@@ -531,84 +492,11 @@ fn is_of_the_data(error: &sqlx::Error) -> bool {
 }
 
 /// The message that an error in the data is of, which PostgreSQL tells for a line of a COPY.
-fn culprit(error: &sqlx::Error, batch: &Batch) -> Option<Place> {
+fn culprit(error: &sqlx::Error, batch: &Batch, written: &[u32]) -> Option<Place> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
     // "COPY events, line 17, column price"
     let line = error.r#where()?.split_once(", line ")?.1.split([',', ':', ' ']).next()?.parse::<usize>().ok()?;
-    let fact = batch.facts.get(line.checked_sub(1)?)?;
+    let row = *written.get(line.checked_sub(1)?)?;
+    let fact = batch.facts.get(row as usize)?;
     Some(Place { partition: fact.partition, offset: fact.offset })
-}
-
-/// Tells the database the shop's zone. A change rebuilds the counts by day.
-pub(crate) async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query!(r#"select pg_advisory_xact_lock($1::bigint) as "locked""#, FOLDING).execute(&mut *transaction).await?;
-    let known = sqlx::query_scalar!(
-        r#"select exists (select from pg_timezone_names where name = $1::text) as "known!""#,
-        timezone
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
-    anyhow::ensure!(
-        known,
-        "SHOP_TIMEZONE {timezone:?} is no zone that PostgreSQL knows; use an IANA name such as Europe/Berlin"
-    );
-    let changed = sqlx::query!("update settings set timezone = $1::text where timezone <> $1::text", timezone)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-    if changed > 0 {
-        info!(timezone, "the shop's days are of another zone: rebuilding the counts by day");
-        sqlx::query!("delete from day_counts").execute(&mut *transaction).await?;
-        sqlx::query!(
-            "insert into day_counts (cell_id, day, events, amount, first_at, last_at)
-             select cell_id, (quarter_start(quarter) at time zone $1::text)::date, sum(events)::bigint, sum(amount),
-                 min(first_at), max(last_at)
-             from quarter_counts
-             group by 1, 2",
-            timezone
-        )
-        .execute(&mut *transaction)
-        .await?;
-    }
-    transaction.commit().await.context("set the shop's zone")
-}
-
-/// Folds what consumers appended, about each half second, until `token` is cancelled. A fold of the
-/// counts costs the more the more cells a flood touches, so it takes at most a tenth of the time. Any
-/// number of consumers may do this: one does, under a lock.
-pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
-    const PAUSE: Duration = Duration::from_millis(500);
-    let mut counts_due = Instant::now();
-    while token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
-        // by itself: it is quick, and replay waits for it
-        let mut folded = sqlx::query_file!("src/fold_imports.sql").execute(&pool).await.map(drop);
-        if folded.is_ok() && Instant::now() >= counts_due {
-            let started = Instant::now();
-            folded = fold_counts(&pool).await;
-            counts_due = Instant::now() + (started.elapsed() * 9).min(Duration::from_secs(15));
-        }
-        if let Err(error) = folded {
-            // whoever reads sums what is not folded too, so this may wait
-            warn!(%error, "cannot fold counts, trying again");
-            counts_due = Instant::now() + Duration::from_secs(5);
-        }
-    }
-}
-
-/// Folds the counts, unless another consumer is at it.
-async fn fold_counts(pool: &PgPool) -> sqlx::Result<()> {
-    let started = Instant::now();
-    let mut transaction = pool.begin().await?;
-    let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if locked {
-        let cells = sqlx::query_file_scalar!("src/fold.sql").fetch_one(&mut *transaction).await?;
-        transaction.commit().await?;
-        if cells > 0 {
-            debug!(cells, elapsed_ms = started.elapsed().as_millis() as u64, "folded counts");
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,13 @@
 //!
 //! Needs `KAFKA_BROKERS` and `DATABASE_URL`, as `make test` sets them.
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{Event, EventType, Kafka, SiteVersion};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use roaring::RoaringBitmap;
 use serde_json::json;
 use sqlx::postgres::PgListener;
 use sqlx::{ConnectOptions, PgPool};
@@ -126,6 +128,38 @@ impl Stage {
             )
             .await;
         assert_eq!(differences, 0, "kept figures differ from a recount");
+    }
+
+    /// When all is folded, the set of users of each cell and day is those of its rows; a number is one user.
+    async fn assert_users_equal_a_recount(&self) {
+        let keys: HashMap<Vec<u8>, u32> =
+            sqlx::query_as::<_, (Uuid, i64)>("select user_key, user_number from user_numbers")
+                .fetch_all(&self.pool)
+                .await
+                .expect("numbers")
+                .into_iter()
+                .map(|(key, number)| (key.as_bytes().to_vec(), number as u32))
+                .collect();
+        assert_eq!(keys.values().collect::<HashSet<_>>().len(), keys.len());
+        let kept: Vec<(Vec<u8>, Vec<Vec<u8>>)> = sqlx::query_as(
+            "select c.users, k.keys from cell_days c left join (
+                 select c.cell_id, (e.occurred_at at time zone shop_timezone())::date as day, array_agg(distinct user_key(e.user_id)) as keys
+                 from events e join cells c on c.event_type = e.event_type
+                     and c.product is not distinct from e.product
+                     and c.site_version is not distinct from e.site_version
+                     and c.source = e.source
+                     and c.currency is not distinct from case when revenue(e) is not null then e.currency end
+                 group by 1, 2
+             ) k using (cell_id, day)",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .expect("sets");
+        assert!(!kept.is_empty());
+        for (set, rows) in kept {
+            let set = RoaringBitmap::deserialize_from(set.as_slice()).expect("a bitmap");
+            assert_eq!(set, rows.iter().map(|key| keys[key]).collect());
+        }
     }
 }
 
@@ -325,15 +359,17 @@ async fn kept_figures_equal_a_recount_before_and_after_they_are_folded(pool: PgP
         checks += 1;
         assert!(checks < 10_000, "never stored");
     }
-    stage.until("select count(*) from count_deltas", 0).await;
-    assert!(stage.number("select count(*) from quarter_counts").await > 300);
+    stage.until("select count(*) from event_deltas", 0).await;
+    assert!(stage.number("select count(*) from quarter_cells").await > 300);
     stage.assert_counts_equal_a_recount().await;
+    stage.assert_users_equal_a_recount().await;
     running.stop().await;
 
     // the clock went forward in Berlin on the 29th; another zone's days are other days
     let running = stage.start_with(|config| config.shop_timezone = "Asia/Kathmandu".into());
     stage.until("select count(*) from settings where timezone = 'Asia/Kathmandu'", 1).await;
     stage.assert_counts_equal_a_recount().await;
+    stage.assert_users_equal_a_recount().await;
     running.stop().await;
 }
 

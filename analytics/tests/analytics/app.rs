@@ -102,14 +102,22 @@ pub(crate) async fn store(pool: &PgPool, events: Value) {
     recount(pool).await;
 }
 
-/// Makes the kept counts those of the events in the table.
+/// Makes the kept figures those of the events in the table.
 pub(crate) async fn recount(pool: &PgPool) {
-    sqlx::raw_sql(include_str!("recount.sql")).execute(pool).await.unwrap();
+    sqlx::query("update settings set kept_timezone = null").execute(pool).await.unwrap();
+    let tz: String = sqlx::query_scalar("select timezone from settings").fetch_one(pool).await.unwrap();
+    consumer::set_timezone(pool, &tz).await.unwrap();
+}
+
+/// The same with half of the events not folded yet, so that sets of users lag.
+pub(crate) async fn recount_half(pool: &PgPool) {
+    sqlx::raw_sql(include_str!("leave_half_out.sql")).execute(pool).await.unwrap();
+    recount(pool).await;
+    sqlx::raw_sql(include_str!("append_half.sql")).execute(pool).await.unwrap();
 }
 
 pub(crate) async fn set_shop_timezone(pool: &PgPool, tz: &str) {
-    sqlx::query("update settings set timezone = $1").bind(tz).execute(pool).await.unwrap();
-    recount(pool).await;
+    consumer::set_timezone(pool, tz).await.unwrap();
 }
 
 /// The days of an answer of `/api/daily`, with how many events of a type each has.

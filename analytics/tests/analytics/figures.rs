@@ -72,7 +72,7 @@ async fn an_empty_database_has_no_days_no_parts_and_nothing_in_all(pool: PgPool)
         json!({
             "events": { "banner_show": 0, "banner_click": 0, "page_view": 0, "product_view": 0,
                         "cart": 0, "cart_remove": 0, "order": 0 },
-            "amount": {}, "users": null, "sessions": null, "first": null, "last": null, "pending": false,
+            "amount": {}, "users": 0, "sessions": null, "first": null, "last": null, "pending": false,
         })
     );
     app.stop().await;
@@ -131,7 +131,7 @@ async fn a_breakdown_is_largest_first_with_null_for_events_without_the_value(poo
     let app = App::start(&pool);
     let row = |value: serde_json::Value, show: i64, click: i64, view: i64, order: i64, amount: serde_json::Value| {
         json!({ "value": value, "banner_show": show, "banner_click": click, "page_view": view, "product_view": 0,
-                "cart": 0, "cart_remove": 0, "order": order, "amount": amount, "users": null })
+                "cart": 0, "cart_remove": 0, "order": order, "amount": amount, "users": 1 })
     };
     let expected = |[b, a, c]: [&str; 3]| {
         vec![
