@@ -40,7 +40,8 @@ create table events (
     product text,
     site_version text
 )"""
-FIELDS = ["event_id", "occurred_at", "import_id", "event_type", "user_id", "source", "page_id", "product", "site_version"]
+FIELDS = ["event_id", "occurred_at", "import_id", "event_type", "user_id", "source"]
+FIELDS += ["page_id", "product", "site_version"]
 INSERT = f'insert into events ({", ".join(FIELDS)}, topic, partition, "offset") values '
 ROW = f"({', '.join(['%s'] * (len(FIELDS) + 3))})"
 REPEATS = " on conflict do nothing"

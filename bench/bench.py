@@ -40,9 +40,10 @@ class Sizes:
     slow_seconds: int = 30
     fast_seconds: int = 20
     requests: int = 200
+    rest: int = 20
 
 
-SMOKE = Sizes(200_000, 2, 1_000_000, 60_000, 500, 10, 5, 50)
+SMOKE = Sizes(200_000, 2, 1_000_000, 60_000, 500, 10, 5, 50, 8)
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Bench:
                 ("a Python consumer row by row", 4 + sizes.row_by_row / 300),
                 (f"a click during a replay of {sizes.full:,} rows", 6 + sizes.full / 70_000),
                 (f"a round of {sizes.full:,} rows", sizes.full / 30_000),
-                ("questions", 15 + 6 * sizes.requests / 20),
+                ("questions", 15 + sizes.rest + 6 * sizes.requests / 20),
                 ("1 event a second", sizes.slow_seconds + 1),
                 ("1,000 events a second", sizes.fast_seconds + 1),
             ]
@@ -95,7 +96,7 @@ class Bench:
             with step(f"a round of {sizes.full:,} rows"):
                 whole = self.round(full, sizes.full, site)
                 memory = site.memory()
-            self.tell_rounds([*self.rounds], "median of %d rounds" % sizes.rounds)
+            self.tell_rounds(self.rounds, f"median of {sizes.rounds} rounds")
             self.tell_rounds([whole], "one round")
             self.tell_consumers()
             self.questions(site)
@@ -122,7 +123,7 @@ class Bench:
         """Copies the file, then replays it twice on `site`, else on a fresh one."""
         if site is None:
             copied = baselines.copy(file)
-            with self.site("round") as site:
+            with self.site(f"round-{len(self.rounds) + 1}") as site:
                 return self.replays(file, rows, copied, site)
         return self.replays(file, rows, baselines.copy(file), site)
 
@@ -147,11 +148,13 @@ class Bench:
             self.row_by_row = baselines.row_by_row(topic, sizes.row_by_row)
 
     def questions(self, site):
-        """Asks at full size, warm; VACUUM ANALYZE does at once what autovacuum would do meanwhile."""
+        """Asks at full size, warm, when what goes on in the background after a replay has ended: VACUUM ANALYZE
+        does at once what autovacuum would do, the folding of counts comes within the rest."""
         with self.progress.step("questions"):
             with psycopg.connect(site.database_url, autocommit=True) as database:
                 database.execute("set client_min_messages = error")
                 database.execute("vacuum analyze")
+            time.sleep(self.sizes.rest)
             users = "with users" if self.has_users else "without users, which this build does not count"
             for path, parameters, what, asked in [
                 ("/api/daily", FIVE_MONTHS, "", "p99 < 50 ms"),
@@ -270,11 +273,13 @@ def machine():
     kafka = Path(f"/proc/{(DIRECTORY / 'kafka.pid').read_text().split()[0]}/cmdline").read_text()
     kafka = re.search(r"kafka[-_]([\d.]*\d)", kafka)
     changed = ", with changes" if output("git", "status", "--porcelain", "--untracked-files=no") else ""
+    processor = first_match("/proc/cpuinfo", "model name")
     return {
-        "machine": f"{os.cpu_count()} cores ({first_match('/proc/cpuinfo', 'model name')}), {memory:.0f} GiB of memory, "
-        f"Linux {platform.release()}; 8 kB are on disk after {sync_milliseconds():.2f} ms",
-        "servers": f"PostgreSQL {postgresql} and Kafka {kafka[1] if kafka else 'of KAFKA_HOME'}, one each, as `shopwindow services` starts them for the demo; "
-        "consumer, analytics, replay and all baselines share the cores with them",
+        "machine": f"{os.cpu_count()} cores ({processor}), {memory:.0f} GiB of memory, Linux {platform.release()}; "
+        f"8 kB are on disk after {sync_milliseconds():.2f} ms",
+        "servers": f"PostgreSQL {postgresql} and Kafka {kafka[1] if kafka else 'of KAFKA_HOME'}, one each, "
+        "as `shopwindow services` starts them for the demo; consumer, analytics, replay and all baselines share the "
+        "cores with them",
         "baselines": f"Python {platform.python_version()}, psycopg {version('psycopg')} (binary), confluent-kafka "
         f"{version('confluent-kafka')}, librdkafka {confluent_kafka.libversion()[0]}",
         "load": f"{os.getloadavg()[0]:.2f} processes on average in the minute before; at rest the figures mean most",
@@ -306,7 +311,7 @@ How it is measured:
   PostgreSQL's channel `events_stored`, has heard of the transaction that stored it. To the live stream: until a
   message of `/api/live` has told of that transaction. The table already holds the rows of the last round.
 - A click is `GET /product/clothes` on the shop, timed from before the request; `/api/totals` is asked every 20 ms.
-- Questions are asked over one kept connection, warm, after VACUUM ANALYZE, while nothing else runs.
+- Questions are asked over one kept connection, warm, after VACUUM ANALYZE and a rest, while nothing else runs.
 """
 
 
@@ -335,4 +340,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted")

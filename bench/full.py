@@ -50,8 +50,8 @@ class Report:
         names = list(expected | actual)
         different = [name for name in names if expected.get(name) != actual.get(name)]
         if different:
-            told = "; ".join(f"{name} {actual.get(name)}, expected {expected.get(name)}".strip() for name in different[:3])
-            self.add(what, False, f"{len(different)} of {len(names)} differ: {told}")
+            told = [f"{name} {actual.get(name)}, expected {expected.get(name)}".strip() for name in different[:3]]
+            self.add(what, False, f"{len(different)} of {len(names)} differ: {'; '.join(told)}")
         else:
             self.add(what, True, "equal" if len(names) == 1 else f"{len(names):,} figures equal")
 
@@ -73,7 +73,8 @@ def demo():
     ports = {"STOREFRONT_ADDR": "127.0.0.1:0", "ANALYTICS_ADDR": "127.0.0.1:0"}
     secret = {"STOREFRONT_SECRET": "only for this proof"}
     with (DIRECTORY / "demo.log").open("ab") as log:
-        process = subprocess.Popen([PROGRAM, "demo", "--dir", DIRECTORY], env=clean | ports | secret, stdout=log, stderr=log)
+        command = [PROGRAM, "demo", "--dir", DIRECTORY]
+        process = subprocess.Popen(command, env=clean | ports | secret, stdout=log, stderr=log)
     try:
         file = DIRECTORY / "env"
         wait_until("the demo is up", lambda: file.exists() or process.poll() is not None, 300)
@@ -260,7 +261,8 @@ class Proof:
         totals = self.analytics.json("/api/totals", question.parameters())
         (*expected, users), (first, last) = self.oracle.totals(question), self.oracle.edges(question)
         moment = lambda time: time and f"{time:%Y-%m-%dT%H:%M:%S}.000000Z"
-        expected = dict(zip([*TYPES, "other", "users", "first", "last"], [*expected, 0, users, moment(first), moment(last)]))
+        names = [*TYPES, "other", "users", "first", "last"]
+        expected = dict(zip(names, [*expected, 0, users, moment(first), moment(last)]))
         found = dict(zip(expected, [*counts(totals["events"]), totals["users"], totals["first"], totals["last"]]))
         (report or self.report).equal(f"/api/totals, {name}", expected, found)
 
@@ -282,7 +284,7 @@ class Proof:
             expected = {value: figures[2] for value, figures in self.oracle.figures("product", FIVE_MONTHS).items()}
             expected = {name: rows for name, rows in expected.items() if rows} | {"all": totals[2]}
             equal("charts page, orders by product", expected, dict(zip(names, map(number, orders["foot"][1:]))))
-            expected = {value: sum(figures[:3]) for value, figures in self.oracle.figures("site_version", FIVE_MONTHS).items()}
+            expected = self.oracle.by("site_version", FIVE_MONTHS)
             found = {name.lower(): number(rows) for name, rows, _ in page.table("devices")["rows"] if number(rows)}
             equal("charts page, events by device", expected, found)
 
@@ -315,7 +317,7 @@ def counts(row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="300,000 rows, without the long tests: shows that it works")
+    parser.add_argument("--smoke", action="store_true", help="300,000 rows, no long tests: shows that it works")
     smoke = parser.parse_args().smoke
     end_with_signals()
     DIRECTORY.mkdir(parents=True, exist_ok=True)
@@ -327,9 +329,13 @@ def main():
         print(proof.report.markdown())
     differences = proof.report.differences
     minutes = (time.monotonic() - began) / 60
-    print(f"\n{f'{differences} of {len(proof.report.lines)} proofs failed' if differences else 'No difference'}; {minutes:.0f} minutes")
+    outcome = f"{differences} of {len(proof.report.lines)} proofs failed" if differences else "No difference"
+    print(f"\n{outcome}; {minutes:.0f} minutes")
     return 1 if differences else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted")

@@ -43,7 +43,8 @@ class Oracle:
             """create table rows as
             select numbered.id as user, product, site_version, title, title as event_type, $source as source,
                 time, time at time zone 'UTC' as moment
-            from file join (select user_id, row_number() over () as id from file group by 1) as numbered using (user_id)""",
+            from file join (select user_id, row_number() over () as id from file group by 1) as numbered
+                using (user_id)""",
             {"source": source},
         )
         self.database.execute("drop table file")

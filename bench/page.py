@@ -34,8 +34,8 @@ class Page:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.path = "/session"
         wait_until("chromedriver listens", self._listens)
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1400"]
-        options = {"args": [*arguments, f"--user-data-dir={profile}"]}
+        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        options = {"args": [*arguments, "--window-size=1280,1400", f"--user-data-dir={profile}"]}
         session = self._command("POST", "", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
         self.path += f"/{session['sessionId']}"
         self._command("POST", "/url", {"url": url})

@@ -20,8 +20,16 @@ FULL_SIZE = 8_471_220
 
 
 def end_with_signals():
-    """Makes SIGTERM an exception, as SIGINT is, so that whatever was started is ended."""
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    """Makes the first SIGINT or SIGTERM an exception, so that whatever was started is ended, and undisturbed:
+    Ctrl-C comes twice, from the terminal and passed on by `shopwindow services`."""
+
+    def interrupt(*_):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, interrupt)
 
 
 def generate(rows, directory):
