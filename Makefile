@@ -8,9 +8,12 @@ BUNDLE := static/dist/charts.js
 SQLX := target/tools/bin/cargo-sqlx
 # Starts a Kafka and a PostgreSQL for one command. What the tests store is of no use afterwards.
 SERVICES := target/debug/shopwindow services --dir .shopwindow/test
+BENCH := .shopwindow/bench
+VENV := target/bench-venv
+PYTHON := $(VENV)/bin/python
 MIGRATE := sqlx database reset -y --source migrations
 
-.PHONY: help setup setup-tests assets build demo test psql fmt check lint fresh prepare
+.PHONY: help setup setup-tests setup-bench assets build demo test full bench psql fmt check lint fresh prepare
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +32,16 @@ test: setup-tests assets ## every test that takes less than a minute
 	$(SERVICES) -- cargo test --workspace --locked
 	@rm -rf .shopwindow/test
 
+full: setup-tests build $(VENV)/installed ## the proof with the file of full size, and every longer test
+	@rm -rf .shopwindow/full
+	@$(PYTHON) bench/full.py $(ARGS)
+	@rm -rf .shopwindow/full .shopwindow/test
+
+bench: build $(VENV)/installed ## how fast it is, against baselines of the same run; ARGS=--smoke for a quick try
+	@rm -rf $(BENCH)/kafka $(BENCH)/postgres $(BENCH)/logs
+	@target/release/shopwindow services --dir $(BENCH) -- $(PYTHON) bench/bench.py $(ARGS)
+	@rm -rf $(BENCH)/kafka $(BENCH)/postgres
+
 psql: ## psql on the demo's database
 	@test -r .shopwindow/env || { echo "no demo is running here: start one with make demo" >&2; exit 1; }
 	@. .shopwindow/env && exec psql "$$DATABASE_URL"
@@ -39,6 +52,9 @@ setup: ## installs what is missing to build and run, with apt where it may
 setup-tests:
 	@./setup.sh tests
 
+setup-bench:
+	@./setup.sh bench
+
 assets: $(BUNDLE)
 
 $(BUNDLE): node_modules/.package-lock.json package.json $(wildcard static/charts/*)
@@ -47,6 +63,11 @@ $(BUNDLE): node_modules/.package-lock.json package.json $(wildcard static/charts
 
 node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund
+	@touch $@
+
+$(VENV)/installed: bench/requirements.txt | setup-bench
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
 	@touch $@
 
 fmt: ## formats the code

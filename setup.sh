@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to it that this machine has what Shopwindow is built from and runs on: `setup.sh`, and for the tests
-# `setup.sh tests`. Installs what is missing with apt where it may, else says what to install. Silent when nothing is.
+# `setup.sh tests`, for the benchmarks `setup.sh bench`. Installs what is missing with apt where it may, else says
+# what to install. Silent when nothing is.
 set -eu
 
 missing= packages=
@@ -24,6 +25,10 @@ check() {
         has chromium || need Chromium chromium
         has chromedriver || need ChromeDriver chromium-driver
         has python3 || need Python python3
+    fi
+    if [ "${1-}" = bench ]; then
+        # Debian's Python leaves out what venv needs
+        python3 -c 'import ensurepip' 2>/dev/null || need "Python with venv" "python3 python3-venv"
     fi
 }
 

@@ -1,0 +1,346 @@
+"""`make bench`: what Shopwindow takes, as ratios to named baselines of the same run.
+
+Runs within `shopwindow services`, which tells it KAFKA_BROKERS and DATABASE_URL. Prints one table and writes it
+with the machine and the commands to docs/benchmarks.md (with --smoke to .shopwindow/bench/benchmarks.md). What
+stands under "asked for" is said, not enforced: times depend on the machine and on what else it does.
+"""
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import confluent_kafka
+import psycopg
+
+import baselines
+import latency
+from progress import Progress
+from shopwindow import FULL_SIZE, ROOT, Site, end_with_signals, generate
+
+DIRECTORY = ROOT / ".shopwindow/bench"
+FIVE_MONTHS = {"from": "2019-01-01", "to": "2019-06-01"}
+
+
+@dataclass
+class Sizes:
+    rows: int = 1_000_000
+    rounds: int = 3
+    full: int = FULL_SIZE
+    batched: int = 300_000
+    row_by_row: int = 5_000
+    slow_seconds: int = 30
+    fast_seconds: int = 20
+    requests: int = 200
+    rest: int = 20
+
+
+SMOKE = Sizes(200_000, 2, 1_000_000, 60_000, 500, 10, 5, 50, 8)
+
+
+@dataclass
+class Round:
+    """A file copied, replayed, and replayed again; seconds and the replays."""
+
+    rows: int
+    copied: float
+    first: object
+    again: object
+
+    def of_copy(self):
+        return self.copied / self.first.seconds
+
+
+class Bench:
+    def __init__(self, sizes):
+        self.sizes = sizes
+        self.table = []
+        self.rounds = []
+        # what each took per row, or in all, on two cores of a virtual machine
+        self.progress = Progress(
+            [
+                (f"generating {sizes.full:,} rows", 10),
+                *[(f"round {n + 1} of {sizes.rows:,} rows", sizes.rows / 50_000) for n in range(sizes.rounds)],
+                ("filling a topic", 4 + sizes.batched / 90_000),
+                ("a Python consumer with one insert a page", 4 + sizes.batched / 30_000),
+                ("a Python consumer with executemany", 4 + sizes.batched / 60_000),
+                ("a Python consumer row by row", 4 + sizes.row_by_row / 300),
+                (f"a click during a replay of {sizes.full:,} rows", 6 + sizes.full / 70_000),
+                (f"a round of {sizes.full:,} rows", sizes.full / 30_000),
+                ("questions", 15 + sizes.rest + 6 * sizes.requests / 20),
+                ("1 event a second", sizes.slow_seconds + 1),
+                ("1,000 events a second", sizes.fast_seconds + 1),
+            ]
+        )
+
+    def run(self):
+        sizes, step = self.sizes, self.progress.step
+        with step(f"generating {sizes.full:,} rows"):
+            file, full = (generate(rows, DIRECTORY) for rows in (sizes.rows, sizes.full))
+        for number in range(sizes.rounds):
+            with step(f"round {number + 1} of {sizes.rows:,} rows"):
+                self.rounds.append(self.round(file, sizes.rows))
+        self.consumers(file)
+        with step(f"a click during a replay of {sizes.full:,} rows"), self.site("clicks", shop=True) as site:
+            clicks, replay = latency.of_clicks(site, full, pause=replay_seconds(sizes) / 40)
+            shop_memory = site.memory()["storefront"]
+        with self.site("full") as site:
+            with step(f"a round of {sizes.full:,} rows"):
+                whole = self.round(full, sizes.full, site)
+                memory = site.memory()
+            self.tell_rounds(self.rounds, f"median of {sizes.rounds} rounds")
+            self.tell_rounds([whole], "one round")
+            self.tell_consumers()
+            self.questions(site)
+            self.latencies(site)
+        self.row(
+            f"a click in the shop during a replay of {sizes.full:,} rows, until `/api/totals` counts it "
+            f"({len(clicks.milliseconds)} clicks)",
+            f"{clicks.median():,.0f} ms, at most {clicks.largest():,.0f} ms",
+            "",
+            "< 3 s",
+        )
+        peaks = {"replay": max(whole.first.peak_memory, whole.again.peak_memory), **memory, "storefront": shop_memory}
+        self.row(
+            f"peak memory (VmHWM) while {sizes.full:,} rows are replayed twice",
+            ", ".join(f"{name} {peak / 1e6:,.0f} MB" for name, peak in peaks.items()),
+            "",
+            "< 300 MB each",
+        )
+
+    def site(self, name, **options):
+        return Site(name, DIRECTORY, **options)
+
+    def round(self, file, rows, site=None):
+        """Copies the file, then replays it twice on `site`, else on a fresh one."""
+        if site is None:
+            copied = baselines.copy(file)
+            with self.site(f"round-{len(self.rounds) + 1}") as site:
+                return self.replays(file, rows, copied, site)
+        return self.replays(file, rows, baselines.copy(file), site)
+
+    def replays(self, file, rows, copied, site):
+        first, again = site.replay(file), site.replay(file)
+        totals = site.analytics.json("/api/totals")
+        if (first.stored, again.duplicate, sum(totals["events"].values())) != (rows, rows, rows):
+            raise RuntimeError(f"not all of {rows:,} rows came through: {first}, {again}, {totals}")
+        self.has_users = totals["users"] is not None
+        return Round(rows, copied, first, again)
+
+    def consumers(self, file):
+        sizes, step = self.sizes, self.progress.step
+        topic = "filled"
+        with step("filling a topic"), self.site(topic, keep_topic=True) as site:
+            site.replay(file, "--limit", str(sizes.batched))
+        with step("a Python consumer with one insert a page"):
+            self.one_statement = baselines.batched(topic, sizes.batched, baselines.one_statement)
+        with step("a Python consumer with executemany"):
+            self.executemany = baselines.batched(topic, sizes.batched, baselines.executemany)
+        with step("a Python consumer row by row"):
+            self.row_by_row = baselines.row_by_row(topic, sizes.row_by_row)
+
+    def questions(self, site):
+        """Asks at full size, warm, when what goes on in the background after a replay has ended: VACUUM ANALYZE
+        does at once what autovacuum would do, the folding of counts comes within the rest."""
+        with self.progress.step("questions"):
+            with psycopg.connect(site.database_url, autocommit=True) as database:
+                database.execute("set client_min_messages = error")
+                database.execute("vacuum analyze")
+            time.sleep(self.sizes.rest)
+            users = "with users" if self.has_users else "without users, which this build does not count"
+            for path, parameters, what, asked in [
+                ("/api/daily", FIVE_MONTHS, "", "p99 < 50 ms"),
+                ("/api/daily", FIVE_MONTHS | {"tz": "Asia/Kathmandu"}, "", "p99 < 150 ms"),
+                ("/api/daily", FIVE_MONTHS | {"tz": "America/New_York"}, "", "p99 < 150 ms"),
+                ("/api/breakdown", FIVE_MONTHS | {"by": "product"}, f", {users}", "p99 < 100 ms"),
+                ("/api/breakdown", FIVE_MONTHS | {"by": "site_version"}, f", {users}", "p99 < 100 ms"),
+                ("/api/totals", {}, f", {users}", ""),
+            ]:
+                times, _ = latency.of_question(site, path, parameters.items(), self.sizes.requests)
+                query = "&".join(f"{name}={value}" for name, value in parameters.items())
+                self.row(
+                    f"`{path}{'?' * bool(query)}{query}`{what}; {self.sizes.full:,} rows, {self.sizes.requests} times",
+                    f"median {times.median():.1f} ms, p99 {times.p99():.1f} ms",
+                    "",
+                    asked,
+                )
+
+    def latencies(self, site):
+        for rate, seconds, name in [
+            (1, self.sizes.slow_seconds, "1 event a second"),
+            (1_000, self.sizes.fast_seconds, "1,000 events a second"),
+        ]:
+            with self.progress.step(name):
+                stored, live = latency.of_events(site, rate, seconds)
+            for what, times, asked in [
+                ("to stored", stored, "median < 100 ms"),
+                ("to the live stream", live, "median < 200 ms"),
+            ]:
+                self.row(
+                    f"from publish {what}, {name}, {seconds} s",
+                    f"median {times.median():.1f} ms, p99 {times.p99():.1f} ms",
+                    "",
+                    asked,
+                )
+
+    def tell_rounds(self, rounds, how):
+        """The rounds' median, and each round's ratio, for a machine's speed drifts from minute to minute."""
+        rows = rounds[0].rows
+        users = "users" if self.has_users else "no users, which this build does not count"
+        median = lambda value: statistics.median(map(value, rounds))
+        each = lambda value: f" ({', '.join(f'{value(r):.2f}' for r in rounds)})" if len(rounds) > 1 else ""
+        again = lambda r: r.again.seconds / r.first.seconds
+        self.row(f"`\\copy` of {rows:,} rows, {how}", speed(rows, median(lambda r: r.copied)), "1", "")
+        self.row(
+            f"first replay of {rows:,} rows, {how}: stored, counts and {users}, nothing pending",
+            speed(rows, median(lambda r: r.first.seconds)),
+            f"{median(Round.of_copy):.2f} of `\\copy`'s rate{each(Round.of_copy)}",
+            "≥ 0.5, aim 0.7",
+        )
+        self.row(
+            f"second replay of {rows:,} rows, {how}: all duplicates",
+            speed(rows, median(lambda r: r.again.seconds)),
+            f"{median(again):.2f} of the first's time{each(again)}",
+            "< 1",
+        )
+
+    def tell_consumers(self):
+        ours = statistics.median(r.rows / r.first.seconds for r in self.rounds)
+        for what, rows, rate, asked in [
+            (f"one insert a page of {baselines.PAGE:,}", self.sizes.batched, self.one_statement, "≥ 3"),
+            (f"executemany of pages of {baselines.PAGE:,}", self.sizes.batched, self.executemany, "≥ 3"),
+            ("an insert and a commit a row", self.sizes.row_by_row, self.row_by_row, "≥ 15"),
+        ]:
+            ratio = ours / rate
+            self.row(
+                f"Python consumer of a filled topic, {what}; {rows:,} rows",
+                speed(rows, rows / rate),
+                f"the first replay of {self.sizes.rows:,} rows is {ratio:,.{0 if ratio >= 100 else 1}f} times as fast",
+                asked,
+            )
+
+    def row(self, *cells):
+        self.table.append(cells)
+
+    def markdown(self):
+        lines = [("measured", "figure", "ratio", "asked for"), ("---",) * 4, *self.table]
+        return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def replay_seconds(sizes):
+    return sizes.full / 100_000
+
+
+def speed(rows, seconds):
+    return f"{seconds:,.1f} s, {rows / seconds:,.0f} rows/s"
+
+
+def output(*command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def first_match(file, start):
+    lines = Path(file).read_text().splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(start)), "unknown")
+
+
+def sync_milliseconds():
+    """The median time of a write of 8 kB that is on disk, which every commit waits for."""
+    times = []
+    with (DIRECTORY / "sync").open("wb") as file:
+        for _ in range(100):
+            began = time.monotonic()
+            file.write(bytes(8_192))
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic() - began)
+    (DIRECTORY / "sync").unlink()
+    return statistics.median(times) * 1_000
+
+
+def machine():
+    memory = int(first_match("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        postgresql = database.execute("show server_version").fetchone()[0]
+    kafka = Path(f"/proc/{(DIRECTORY / 'kafka.pid').read_text().split()[0]}/cmdline").read_text()
+    kafka = re.search(r"kafka[-_]([\d.]*\d)", kafka)
+    changed = ", with changes" if output("git", "status", "--porcelain", "--untracked-files=no") else ""
+    processor = first_match("/proc/cpuinfo", "model name")
+    return {
+        "machine": f"{os.cpu_count()} cores ({processor}), {memory:.0f} GiB of memory, Linux {platform.release()}; "
+        f"8 kB are on disk after {sync_milliseconds():.2f} ms",
+        "servers": f"PostgreSQL {postgresql} and Kafka {kafka[1] if kafka else 'of KAFKA_HOME'}, one each, "
+        "as `shopwindow services` starts them for the demo; consumer, analytics, replay and all baselines share the "
+        "cores with them",
+        "baselines": f"Python {platform.python_version()}, psycopg {version('psycopg')} (binary), confluent-kafka "
+        f"{version('confluent-kafka')}, librdkafka {confluent_kafka.libversion()[0]}",
+        "load": f"{os.getloadavg()[0]:.2f} processes on average in the minute before; at rest the figures mean most",
+        "commit": f"{output('git', 'rev-parse', 'HEAD')}{changed}, {output('rustc', '--version')}",
+    }
+
+
+REPORT = """# Benchmarks
+
+Written by `{command}` on {date}, in {minutes:.0f} minutes; the next run replaces it. Times depend on the machine;
+the ratios compare what ran one after the other on the same one.
+
+{facts}
+
+{table}
+
+How it is measured:
+
+- The rows are those of `shopwindow generate product-csv --rows N`. Before each `\\copy` and each first replay the
+  database is made anew after a checkpoint; fsync, synchronous_commit and acks=all are on.
+- `\\copy` is psql's, into a table of the file's eight columns with `order_id uuid primary key` and no other index.
+- A replay is `shopwindow replay FILE --json`, timed from its start until `/api/totals` says that nothing is pending.
+- The Python consumers (`bench/baselines.py`) read a topic that a replay of ours has filled, into the columns of our
+  `events` that such rows fill, with a primary key and no other index. They count nothing. Their time begins with the
+  first message. In pages of 1,000 rows: `insert … on conflict do nothing` of all of them, one commit, one commit of
+  offsets, the rows as one statement, or by psycopg's executemany as an insert each in one pipeline. Row by row: a
+  commit and a commit of the offset for every row.
+- From publish to stored: from before an event is handed to the Kafka client until the benchmark, which listens on
+  PostgreSQL's channel `events_stored`, has heard of the transaction that stored it. To the live stream: until a
+  message of `/api/live` has told of that transaction. The table already holds the rows of the last round.
+- A click is `GET /product/clothes` on the shop, timed from before the request; `/api/totals` is asked every 20 ms.
+- Questions are asked over one kept connection, warm, after VACUUM ANALYZE and a rest, while nothing else runs.
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="small sizes, two minutes: shows that it works")
+    smoke = parser.parse_args().smoke
+    end_with_signals()
+    (DIRECTORY / "logs").mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    facts = machine()
+    bench = Bench(SMOKE if smoke else Sizes())
+    bench.run()
+    report = REPORT.format(
+        command="make bench ARGS=--smoke" if smoke else "make bench",
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        minutes=(time.monotonic() - began) / 60,
+        facts="\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
+        table=bench.markdown(),
+    )
+    target = DIRECTORY / "benchmarks.md" if smoke else ROOT / "docs/benchmarks.md"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(report)
+    print(bench.markdown())
+    print(f"also in {target.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted")
