@@ -33,6 +33,7 @@ use std::time::Duration;
 use anyhow::Context;
 use events::Kafka;
 use migrations::Database;
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -90,7 +91,10 @@ impl Working {
 /// Fails when the zone is unknown, the schema is newer than this binary, or a stored offset is not
 /// in the log any more; the error says what to do.
 pub async fn run(config: Config, working: Working, token: CancellationToken) -> anyhow::Result<()> {
-    let pool = config.database.pool("shopwindow consumer", 4, Duration::from_secs(3))?;
+    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(3)).connect_lazy_with(
+        // what is asked for are some of very many rows, by their keys
+        config.database.options("shopwindow consumer")?.options([("enable_seqscan", "off")]),
+    );
     let prepared = async {
         patiently("PostgreSQL", || async {
             migrations::apply(&pool).await?;

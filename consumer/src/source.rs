@@ -24,6 +24,9 @@ use crate::batch::{Batch, Place};
 use crate::sink::{Command, Outcome};
 use crate::{Config, Working};
 
+/// Messages that are taken at most before looking whether there is something else to do.
+const TAKEN_AT_ONCE: usize = 500;
+
 /// How long one poll waits for a message when there is nothing else to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 
@@ -98,6 +101,11 @@ impl Rebalances {
     /// The newest assignment since the last call.
     fn take(&self) -> Option<Vec<i32>> {
         self.assignments.lock().unwrap_or_else(PoisonError::into_inner).drain(..).next_back()
+    }
+
+    /// Whether there is an assignment to take.
+    fn is_new(&self) -> bool {
+        !self.assignments.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -188,22 +196,30 @@ impl Source<'_> {
             // an answer may come at any moment
             (Some(_), _) => Duration::from_millis(2),
         };
-        let Some(message) = self.consumer.poll(timeout) else { return Ok(()) };
-        match message {
-            Ok(message) => take_message(
-                &mut self.batch,
-                &mut self.batch_began,
-                &mut self.partitions,
-                &self.refused,
-                &self.config.kafka.topic,
-                &message,
-            ),
-            Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)) => {
-                // the log lost what was not read yet: asking for positions tells which partition
-                self.restart();
-                self.position_at = Instant::now() + Duration::from_secs(1);
+        let mut next = self.consumer.poll(timeout);
+        for _ in 0..TAKEN_AT_ONCE {
+            match next {
+                None => break,
+                Some(Ok(message)) => take_message(
+                    &mut self.batch,
+                    &mut self.batch_began,
+                    &mut self.partitions,
+                    &self.refused,
+                    &self.config.kafka.topic,
+                    &message,
+                ),
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    // the log lost what was not read yet: asking for positions tells which partition
+                    self.restart();
+                    self.position_at = Instant::now() + Duration::from_secs(1);
+                    break;
+                }
+                Some(Err(error)) => debug!(%error, "kafka is in trouble; the client tries again by itself"),
             }
-            Err(error) => debug!(%error, "kafka is in trouble; the client tries again by itself"),
+            if self.batch.is_full(self.config.batch_rows as usize) || self.consumer.context().is_new() {
+                break;
+            }
+            next = self.consumer.poll(Duration::ZERO);
         }
         Ok(())
     }

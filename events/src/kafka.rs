@@ -9,7 +9,6 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::{Header, OwnedHeaders};
 
 /// Partitions of a topic that we create: the most consumers that can share it.
 pub const PARTITIONS: i32 = 6;
@@ -152,9 +151,4 @@ impl Kafka {
         let metadata = asker.fetch_metadata(Some(&self.topic), Duration::from_secs(10))?;
         Ok(metadata.topics().iter().any(|topic| topic.error().is_none() && !topic.partitions().is_empty()))
     }
-}
-
-/// Headers of an event's record: the version of the JSON, for readers years from now.
-pub fn headers() -> OwnedHeaders {
-    OwnedHeaders::new().insert(Header { key: "schema", value: Some("shopwindow.event.v1") })
 }

@@ -10,4 +10,4 @@ mod kafka;
 
 pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
 pub use event::{Event, EventType, SiteVersion};
-pub use kafka::{Kafka, PARTITIONS, headers};
+pub use kafka::{Kafka, PARTITIONS};

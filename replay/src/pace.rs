@@ -17,8 +17,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1_800);
 /// The rate of storing is the mean over this time: several batches of a consumer under load.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-/// Messages on their way before a rate is known, and at the least.
-const SMALLEST_WINDOW: u64 = 2_000;
+/// Messages on their way before a rate is known, and at the least: what any consumer stores in a second
+/// or two, and enough for a fast one to show how fast it is.
+const SMALLEST_WINDOW: u64 = 20_000;
 
 /// Watches what is acknowledged and stored, and says how much more may be published.
 pub(crate) struct Pace {
@@ -165,7 +166,7 @@ mod tests {
         let mut pace = Pace::new(start);
         let advice = pace.observe(start, 500, &Ends::from([(0, 100), (1, 50)]), &Ends::from([(0, 90)]));
         assert_eq!(advice.allowance, SMALLEST_WINDOW - 500 - 10 - 50);
-        let advice = pace.observe(start + TICK, 0, &Ends::from([(0, 9_000)]), &Ends::from([(0, 90)]));
+        let advice = pace.observe(start + TICK, 0, &Ends::from([(0, 30_000)]), &Ends::from([(0, 90)]));
         assert_eq!(advice.allowance, 0);
     }
 

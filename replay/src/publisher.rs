@@ -174,7 +174,7 @@ impl Publisher {
     }
 
     fn hand_over(&self, key: &[u8], value: &[u8]) -> anyhow::Result<bool> {
-        let record = BaseRecord::to(&self.kafka.topic).key(key).payload(value).headers(events::headers());
+        let record = BaseRecord::to(&self.kafka.topic).key(key).payload(value);
         match self.producer.send(record) {
             Ok(()) => Ok(true),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),

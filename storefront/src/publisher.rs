@@ -168,8 +168,7 @@ impl Publisher {
     async fn deliver(&self, producer: &FutureProducer, message: &Message) -> Result<Place, String> {
         let mut there = self.topic_is_there.subscribe();
         there.wait_for(|there| *there).await.map_err(|error| error.to_string())?;
-        let record =
-            FutureRecord::to(&self.kafka.topic).key(&message.key).payload(&message.json).headers(events::headers());
+        let record = FutureRecord::to(&self.kafka.topic).key(&message.key).payload(&message.json);
         let sent = producer.send_result(record).map_err(|(error, _)| error.to_string())?;
         match sent.await.map_err(|error| error.to_string())? {
             Ok(delivery) => Ok(Place { partition: delivery.partition, offset: delivery.offset }),
