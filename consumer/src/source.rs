@@ -196,9 +196,9 @@ impl Source<'_> {
             // an answer may come at any moment
             (Some(_), _) => Duration::from_millis(2),
         };
-        let mut next = self.consumer.poll(timeout);
-        for _ in 0..TAKEN_AT_ONCE {
-            match next {
+        for taken in 0..TAKEN_AT_ONCE {
+            // what a poll returns is to be taken: it does not come again
+            match self.consumer.poll(if taken == 0 { timeout } else { Duration::ZERO }) {
                 None => break,
                 Some(Ok(message)) => take_message(
                     &mut self.batch,
@@ -219,7 +219,6 @@ impl Source<'_> {
             if self.batch.is_full(self.config.batch_rows as usize) || self.consumer.context().is_new() {
                 break;
             }
-            next = self.consumer.poll(Duration::ZERO);
         }
         Ok(())
     }
