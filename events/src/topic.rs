@@ -189,6 +189,8 @@ impl ClientContext for Reasons {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             return;
         }
+        // "…: Connection refused (after 0ms in state CONNECT)"
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 }

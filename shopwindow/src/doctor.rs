@@ -37,7 +37,7 @@ const NO_ROOM: u64 = 100 << 20;
 
 /// What the doctor looks at.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Config {
+pub(crate) struct Args {
     /// Print an array of {part, state, detail, remedy}
     #[arg(long, env = "DOCTOR_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     json: bool,
@@ -65,16 +65,16 @@ pub(crate) struct Config {
 }
 
 /// Looks at every part and prints a line for each. Fails when one of them is in trouble.
-pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut findings, storefront, analytics) = tokio::join!(
-        servers(config),
-        service("storefront", &config.storefront_addr),
-        service("analytics", &config.analytics_addr),
+        servers(args),
+        service("storefront", &args.storefront_addr),
+        service("analytics", &args.analytics_addr),
     );
     findings.extend([storefront, analytics]);
-    findings.extend(disk(&config.services.dir));
+    findings.extend(disk(&args.services.dir));
 
-    if config.json {
+    if args.json {
         println!("{}", serde_json::to_string(&findings)?);
     } else {
         for Finding { part, state, detail, remedy } in &findings {
@@ -91,20 +91,24 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     if ill.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let env = config.services.dir.join("env");
+    let env = args.services.dir.join("env");
     let other = fs::read_to_string(&env)
-        .is_ok_and(|text| !text.contains(&config.kafka.brokers) || !text.contains(&config.database.url));
-    let hint =
-        if other { format!("; {0} holds other addresses: `. {0}` first?", env.display()) } else { String::new() };
+        .is_ok_and(|text| !text.contains(&args.kafka.brokers) || !text.contains(&args.database.url));
+    let hint = if other {
+        let quoted = env.display().to_string().replace('\'', r"'\''");
+        format!("; a demo has written other addresses: `. '{quoted}'` first?")
+    } else {
+        String::new()
+    };
     bail!("in trouble: {}; what to do stands beside each{hint}", ill.join(", "))
 }
 
 /// Kafka, PostgreSQL, and what goes from one to the other.
-async fn servers(config: &Config) -> Vec<Finding> {
-    let (log, database) = tokio::join!(checks::log(&config.kafka, PATIENCE), connect(&config.database));
+async fn servers(args: &Args) -> Vec<Finding> {
+    let (log, database) = tokio::join!(checks::log(&args.kafka, PATIENCE), connect(&args.database));
     let mut findings = vec![match &log {
         Ok(log) => {
-            let Kafka { topic, brokers, .. } = &config.kafka;
+            let Kafka { topic, brokers, .. } = &args.kafka;
             Finding::ok("kafka", format!("topic {topic:?} has {} partitions, at {brokers}", log.partitions.len()))
         }
         Err(trouble) => Finding::trouble("kafka", trouble.clone()),
@@ -116,7 +120,7 @@ async fn servers(config: &Config) -> Vec<Finding> {
         }
         Err(trouble) => {
             findings.push(Finding::trouble("postgresql", trouble));
-            findings.push(unknown("consumer", "PostgreSQL"));
+            findings.push(unknown("consumer", if log.is_ok() { "PostgreSQL" } else { "Kafka and PostgreSQL" }));
             return findings;
         }
     };
@@ -129,7 +133,7 @@ async fn servers(config: &Config) -> Vec<Finding> {
     findings.push(match &log {
         Err(_) => unknown("consumer", "Kafka"),
         Ok(_) if !usable => unknown("consumer", "the schema"),
-        Ok(log) => consumer(config, log, &mut connection).await.unwrap_or_else(|t| Finding::trouble("consumer", t)),
+        Ok(log) => consumer(args, log, &mut connection).await.unwrap_or_else(|t| Finding::trouble("consumer", t)),
     });
     if usable {
         findings.push(counts(&mut connection).await.unwrap_or_else(|trouble| Finding::trouble("counts", trouble)));
@@ -212,12 +216,12 @@ fn schema_finding(schema: Schema) -> Finding {
 }
 
 /// Whether a consumer runs, how many messages wait for it, and whether it takes them.
-async fn consumer(config: &Config, log: &Log, connection: &mut PgConnection) -> Result<Finding, Trouble> {
-    let topic = &config.kafka.topic;
+async fn consumer(args: &Args, log: &Log, connection: &mut PgConnection) -> Result<Finding, Trouble> {
+    let topic = &args.kafka.topic;
     let began = Instant::now();
-    let (members, stored) = tokio::join!(members(config), answer(checks::stored(&mut *connection, topic)));
+    let (members, stored) = tokio::join!(members(args), answer(checks::stored(&mut *connection, topic)));
     let stored = stored?;
-    let waiting = checks::backlog(&config.kafka, log, &stored, PATIENCE).await?;
+    let waiting = checks::backlog(&args.kafka, log, &stored, PATIENCE).await?;
     let begin = checks::position(log, &stored);
     let mut moved = 0;
     while waiting.messages > 0 && (began.elapsed() < WATCH[0] || moved == 0 && began.elapsed() < WATCH[1]) {
@@ -225,7 +229,7 @@ async fn consumer(config: &Config, log: &Log, connection: &mut PgConnection) -> 
         moved = checks::position(log, &answer(checks::stored(&mut *connection, topic)).await?) - begin;
     }
 
-    let group = &config.group;
+    let group = &args.group;
     let here = match members {
         Some(1) => format!("1 consumer in group {group:?}"),
         Some(members) => format!("{members} consumers in group {group:?}"),
@@ -269,8 +273,8 @@ async fn consumer(config: &Config, log: &Log, connection: &mut PgConnection) -> 
 }
 
 /// How many members the consumer group has; none when Kafka does not say.
-async fn members(config: &Config) -> Option<usize> {
-    let (kafka, group) = (config.kafka.clone(), config.group.clone());
+async fn members(args: &Args) -> Option<usize> {
+    let (kafka, group) = (args.kafka.clone(), args.group.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let asker: BaseConsumer = kafka.client().create().ok()?;
         let list = asker.fetch_group_list(Some(&group), PATIENCE).ok()?;

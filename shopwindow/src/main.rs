@@ -43,7 +43,7 @@ enum Command {
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
     /// Say what is running, reachable, lagging, full or missing, and what to do
-    Doctor(doctor::Config),
+    Doctor(doctor::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -88,7 +88,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{summary}");
             }
         }
-        Command::Doctor(config) => return doctor::run(&config).await,
+        Command::Doctor(args) => return doctor::run(&args).await,
         Command::Generate(config) => replay::generate::run(&config)?,
     }
     Ok(ExitCode::SUCCESS)
