@@ -209,3 +209,26 @@ fn is_passing(error: &anyhow::Error) -> bool {
             || cause.is::<rdkafka::error::KafkaError>()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_works_unless_it_says_why_not_or_a_batch_is_stuck() {
+        let working = Working::default();
+        assert!(working.get().is_err(), "it has not begun");
+        working.set(Ok(()));
+        assert_eq!(working.get(), Ok(()));
+        working.set(Err(trouble(&sqlx::Error::PoolTimedOut)));
+        assert!(working.get().unwrap_err().remedy.contains("DATABASE_URL"));
+
+        working.set(Ok(()));
+        working.set_storing(true);
+        assert_eq!(working.get(), Ok(()), "a batch takes its time");
+        working.status().storing_since = Instant::now().checked_sub(STUCK * 2);
+        assert!(working.get().unwrap_err().detail.contains("one batch for 60 s"));
+        working.set_storing(false);
+        assert_eq!(working.get(), Ok(()));
+    }
+}

@@ -203,9 +203,10 @@ async fn a_consumer_is_missed_seen_working_and_seen_standing_still(pool: PgPool)
     findings.assert_trouble("consumer", "stands still: 1 messages wait", "its log");
     findings.assert_trouble("consumer", "1 consumer in group", "DATABASE_URL");
 
+    until_a_doctor_looks(&pool, false).await;
     let watching =
         settings.command("doctor").arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until_the_doctor_looks(&pool).await;
+    until_a_doctor_looks(&pool, true).await;
     lock.rollback().await.unwrap();
     let findings = Findings::of(&watching.wait_with_output().unwrap());
     let (state, detail, _) = findings.part("consumer");
@@ -226,13 +227,13 @@ async fn a_consumer_is_missed_seen_working_and_seen_standing_still(pool: PgPool)
     assert_eq!(json!(findings.part("imports").1), "begun, but no replay runs: product.csv");
 }
 
-/// Waits until a doctor is watching how far the topic is stored.
-async fn until_the_doctor_looks(pool: &PgPool) {
+/// Waits until a doctor is watching how far the topic is stored, or none is connected any more.
+async fn until_a_doctor_looks(pool: &PgPool, looks: bool) {
     let begin = std::time::Instant::now();
-    let looks = "select exists (select from pg_stat_activity where application_name = 'shopwindow doctor'
+    let question = "select exists (select from pg_stat_activity where application_name = 'shopwindow doctor'
                      and datname = current_database() and query like '%from consumer_offsets%' and state = 'idle')";
-    while !sqlx::query_scalar::<_, bool>(looks).fetch_one(pool).await.unwrap() {
-        assert!(begin.elapsed().as_secs() < 60, "the doctor does not look");
+    while looks != sqlx::query_scalar::<_, bool>(question).fetch_one(pool).await.unwrap() {
+        assert!(begin.elapsed().as_secs() < 60, "a doctor looks: {}", !looks);
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
