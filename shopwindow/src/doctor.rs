@@ -331,13 +331,15 @@ async fn service(part: &str, addr: &str) -> Finding {
         }
     };
     let body: Value = serde_json::from_str(&body).unwrap_or_default();
-    let text = |field: &str| -> String {
-        let away = body["away"].as_array().into_iter().flatten();
-        away.filter_map(|away| away[field].as_str()).collect::<Vec<_>>().join("; ")
-    };
+    let away = || body["away"].as_array().into_iter().flatten();
+    let text = |away: &Value, field: &str| away[field].as_str().unwrap_or_default().to_owned();
     match (status, body["away"].is_array()) {
         (200, _) if body.is_object() => Finding::ok(part, format!("ready at http://{addr}/")),
-        (_, true) => Finding::trouble(part, Trouble::new(format!("not ready: {}", text("detail")), text("remedy"))),
+        (_, true) => {
+            let details: Vec<_> = away().map(|it| format!("{}: {}", text(it, "part"), text(it, "detail"))).collect();
+            let remedies: Vec<_> = away().map(|it| text(it, "remedy")).collect();
+            Finding::trouble(part, Trouble::new(format!("not ready: {}", details.join("; ")), remedies.join("; ")))
+        }
         _ => Finding::trouble(
             part,
             Trouble::new(
