@@ -6,30 +6,17 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json as Answer};
 use actix_web::{Either, HttpResponse, Responder};
-use anyhow::Context;
-use events::Kafka;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::Analytics;
-use crate::problem::in_time;
+use crate::checks::{self, Backlog, Finding, State, Stored, Trouble};
+use crate::problem::Problem;
 
-/// How long Kafka has to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long Kafka and PostgreSQL have to answer.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
-/// Something that does not work.
-#[derive(Clone, Debug, Serialize)]
-pub struct Away {
-    /// What it is, in a word: `consumer`.
-    pub name: String,
-    /// What is wrong, and what to do.
-    pub detail: String,
-}
-
-/// Asks the other services of the process which of them do not work; must answer at once.
-pub type Neighbours = Arc<dyn Fn() -> Vec<Away> + Send + Sync>;
+/// Asks the other services of the process how they do; must answer at once.
+pub type Neighbours = Arc<dyn Fn() -> Vec<Finding> + Send + Sync>;
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn alive() -> impl Responder {
@@ -37,27 +24,44 @@ pub(crate) async fn alive() -> impl Responder {
 }
 
 /// `GET /readyz`: whether Kafka, PostgreSQL and all services of the process work, and if not, which.
+///
+/// Messages that wait are a warning: a flood takes its time. When none of them is stored any more,
+/// the consumer does not work; which is this process's affair if the consumer is in it.
 pub(crate) async fn ready(analytics: Data<Analytics>) -> impl Responder {
-    let (postgresql, kafka) = tokio::join!(in_time(analytics.shop()), kafka(analytics.kafka.clone()));
-    let mut away = Vec::new();
-    if let Err(problem) = postgresql {
-        problem.log();
-        away.push(Away { name: "postgresql".into(), detail: problem.to_string() });
-    }
-    if let Err(error) = kafka {
-        away.push(Away { name: "kafka".into(), detail: format!("{error:#}") });
-    }
-    away.extend((analytics.neighbours)());
+    let kafka = &analytics.kafka;
+    let (log, stored) = tokio::join!(checks::log(kafka, PATIENCE), stored(&analytics));
+    let neighbours = (analytics.neighbours)();
+    let has_consumer = neighbours.iter().any(|finding| finding.part == "consumer");
+    let lag = match (&log, &stored) {
+        (Ok(log), Ok(stored)) => lag(checks::backlog(kafka, log, stored, PATIENCE).await),
+        _ => None,
+    };
+    let findings: Vec<_> = stored
+        .err()
+        .map(|trouble| Finding::trouble("postgresql", trouble))
+        .into_iter()
+        .chain(log.err().map(|trouble| Finding::trouble("kafka", trouble)))
+        .chain(neighbours)
+        .chain(lag.map(|lag| if has_consumer { lag } else { Finding { state: State::Warning, ..lag } }))
+        .collect();
+
+    let with = |state| findings.iter().filter(|finding| finding.state == state).collect::<Vec<_>>();
+    let (away, warnings) = (with(State::Trouble), with(State::Warning));
     if away.is_empty() {
-        return Either::Left(Answer(json!({ "ready": true })));
+        let mut ready = json!({ "ready": true });
+        if !warnings.is_empty() {
+            ready["warnings"] = json!(warnings);
+        }
+        return Either::Left(Answer(ready));
     }
-    let names: Vec<_> = away.iter().map(|away| away.name.as_str()).collect();
+    let names: Vec<_> = away.iter().map(|finding| finding.part.as_str()).collect();
     let problem = json!({
         "type": "about:blank",
         "title": "Not ready",
         "status": 503,
         "detail": format!("does not work: {}", names.join(", ")),
         "away": away,
+        "warnings": warnings,
     });
     Either::Right(
         HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
@@ -66,17 +70,37 @@ pub(crate) async fn ready(analytics: Data<Analytics>) -> impl Responder {
     )
 }
 
-/// Fails when the brokers do not answer or the topic is not there.
-async fn kafka(kafka: Kafka) -> anyhow::Result<()> {
-    let asked = tokio::task::spawn_blocking(move || {
-        let client: BaseConsumer = kafka.client().create().context("configure the Kafka client")?;
-        let metadata = client.fetch_metadata(Some(&kafka.topic), PATIENCE).with_context(|| {
-            format!("Kafka at {} does not answer: see that it runs where KAFKA_BROKERS says", kafka.brokers)
-        })?;
-        match metadata.topics().first().and_then(|topic| topic.error()).map(RDKafkaErrorCode::from) {
-            None => Ok(()),
-            Some(code) => anyhow::bail!("topic {:?}: {code}; the consumer makes it when it starts", kafka.topic),
+async fn stored(analytics: &Analytics) -> Result<Vec<Stored>, Trouble> {
+    let asked = checks::stored(&analytics.pool, &analytics.kafka.topic);
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(stored)) => Ok(stored),
+        Ok(Err(error)) => {
+            let trouble = checks::explain(&error);
+            Problem::from(error).log();
+            Err(trouble)
         }
-    });
-    asked.await.context("ask Kafka")?
+        Err(_) => Err(Trouble::new("PostgreSQL does not answer in time", "see what keeps it busy in pg_stat_activity")),
+    }
+}
+
+/// Messages that have waited long to be stored.
+fn lag(backlog: Result<Backlog, Trouble>) -> Option<Finding> {
+    match backlog {
+        Err(trouble) => Some(Finding::trouble("consumer", trouble)),
+        Ok(Backlog { long: false, .. }) => None,
+        Ok(Backlog { messages, moved_lately: true, .. }) => Some(Finding::warning(
+            "consumer",
+            Trouble::new(
+                format!("lags: {messages} messages wait to be stored, some for longer than 30 s"),
+                "wait, it works them off; more consumers share the partitions",
+            ),
+        )),
+        Ok(Backlog { messages, .. }) => Some(Finding::trouble(
+            "consumer",
+            Trouble::new(
+                format!("stands still: {messages} messages wait to be stored, and for 30 s none was"),
+                "see that a consumer runs, and what its log says; `shopwindow doctor` tells more",
+            ),
+        )),
+    }
 }

@@ -3,8 +3,9 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the one entry; `question` reads a request's parameters,
 //! `span` turns them into what the queries take, `figures` and `lookup` answer in JSON, `live` is the
-//! stream, `page` the page, `health` what a supervisor asks.
+//! stream, `page` the page, `health` what a supervisor asks, `checks` what may be wrong.
 
+pub mod checks;
 mod figures;
 mod health;
 mod live;
@@ -27,7 +28,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use health::{Away, Neighbours};
+pub use health::Neighbours;
 
 /// How long a request waits for a connection to PostgreSQL.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -24,6 +24,8 @@ pub(crate) enum Problem {
     Away(#[source] sqlx::Error),
     #[error("the database holds no tables of ours yet: start the consumer or run `shopwindow migrate`")]
     Schema(#[source] sqlx::Error),
+    #[error("the disk of PostgreSQL is full: make room on it, then try again")]
+    Full(#[source] sqlx::Error),
     #[error("counting took longer than 30 s: ask for a smaller range or fewer filters")]
     Slow,
     #[error("something went wrong in here; the log of the analytics service says what")]
@@ -46,6 +48,7 @@ impl From<sqlx::Error> for Problem {
             }
             // refused at the door: starting, stopping, no such database or user, too many clients
             (_, "57P01" | "57P02" | "57P03" | "53300" | "3D000" | "28000" | "28P01") => Self::Away(error),
+            (_, "53100") => Self::Full(error),
             (_, "57014") => Self::Slow,
             (_, "42P01" | "42703" | "42883") => Self::Schema(error),
             _ => Self::Internal(error.into()),
@@ -59,7 +62,7 @@ impl ResponseError for Problem {
             Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Away(_) | Self::Schema(_) | Self::Slow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away(_) | Self::Schema(_) | Self::Full(_) | Self::Slow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -91,7 +94,7 @@ impl Problem {
         match self {
             Self::Parameter(_) | Self::NotFound(_) | Self::Method { .. } => {}
             Self::Slow => warn!("a query was cancelled after 30 s"),
-            Self::Away(_) | Self::Schema(_) => warn!(cause = self.cause(), "answered 503"),
+            Self::Away(_) | Self::Schema(_) | Self::Full(_) => warn!(cause = self.cause(), "answered 503"),
             Self::Internal(_) => error!(cause = self.cause(), "answered 500"),
         }
     }

@@ -26,12 +26,11 @@ mod rows;
 mod sink;
 mod source;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use events::Kafka;
+use events::{Kafka, Trouble};
 use migrations::Database;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
@@ -69,20 +68,61 @@ pub struct Config {
     pub linger_ms: u64,
 }
 
-/// Whether a consumer does its work at the moment; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Working(Arc<AtomicBool>);
+/// A batch that PostgreSQL has not taken for so long is stuck: in a flood it takes a second or two.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Whether a consumer does its work at the moment, and if not, why; clones share it.
+#[derive(Clone, Debug)]
+pub struct Working(Arc<Mutex<Status>>);
+
+#[derive(Debug)]
+struct Status {
+    trouble: Option<Trouble>,
+    /// Since when PostgreSQL has been at a batch.
+    storing_since: Option<Instant>,
+}
+
+impl Default for Working {
+    /// Of a consumer that has not begun.
+    fn default() -> Self {
+        let trouble = Trouble::new("it starts", "wait a moment; if it lasts, its log says what it waits for");
+        Self(Arc::new(Mutex::new(Status { trouble: Some(trouble), storing_since: None })))
+    }
+}
 
 impl Working {
-    /// True once the consumer knows from where to read the partitions it was given, and while what
-    /// it writes is stored.
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Fine once the consumer knows from where to read the partitions it was given, and while what
+    /// it writes is stored; else what keeps it, and what to do.
+    pub fn get(&self) -> Result<(), Trouble> {
+        let status = self.status();
+        match (&status.trouble, status.storing_since.map(|since| since.elapsed())) {
+            (Some(trouble), _) => Err(trouble.clone()),
+            (None, Some(time)) if time > STUCK => Err(Trouble::new(
+                format!("PostgreSQL has been at one batch for {} s", time.as_secs()),
+                "see what it waits for: select pid, state, wait_event_type, query from pg_stat_activity",
+            )),
+            (None, _) => Ok(()),
+        }
     }
 
-    fn set(&self, working: bool) {
-        self.0.store(working, Ordering::Relaxed);
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn set(&self, working: Result<(), Trouble>) {
+        self.status().trouble = working.err();
+    }
+
+    /// The sink has begun with something, or is done with it.
+    fn set_storing(&self, storing: bool) {
+        self.status().storing_since = storing.then(Instant::now);
+    }
+}
+
+/// What is wrong, by an error of PostgreSQL.
+fn trouble(error: &sqlx::Error) -> Trouble {
+    let (detail, remedy) = migrations::explain(error);
+    Trouble::new(detail, remedy)
 }
 
 /// Stores the topic until `token` is cancelled; then writes what it has gathered and leaves the group.
@@ -96,12 +136,12 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
         config.database.options("shopwindow consumer")?.options([("enable_seqscan", "off")]),
     );
     let prepared = async {
-        patiently("PostgreSQL", || async {
+        patiently("PostgreSQL", &working, || async {
             migrations::apply(&pool).await?;
             fold::set_timezone(&pool, &config.shop_timezone).await
         })
         .await?;
-        patiently("Kafka", || config.kafka.ensure_topic()).await
+        patiently("Kafka", &working, || config.kafka.ensure_topic()).await
     };
     match token.run_until_cancelled(prepared).await {
         Some(result) => result?,
@@ -119,7 +159,7 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
         move || source::run(&config, &token, to_sink, from_sink, working)
     });
     let result = source.await.context("the consumer's thread")?;
-    working.set(false);
+    working.set(Err(Trouble::new("it has ended", "start it again; the log says why it ended")));
     // a source that failed must not leave the others running
     token.cancel();
     let abort = sink.abort_handle();
@@ -135,6 +175,7 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
 /// Fails at once when waiting cannot help.
 async fn patiently<F: Future<Output = anyhow::Result<()>>>(
     server: &str,
+    working: &Working,
     mut attempt: impl FnMut() -> F,
 ) -> anyhow::Result<()> {
     let mut pause = Duration::from_millis(200);
@@ -153,6 +194,11 @@ async fn patiently<F: Future<Output = anyhow::Result<()>>>(
                     retry_ms = pause.as_millis() as u64,
                     "{server} is away, trying again"
                 );
+                let sql = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>());
+                working.set(Err(sql.map_or_else(
+                    || Trouble::new(format!("{error:#}"), format!("see that {server} runs; it goes on by itself")),
+                    trouble,
+                )));
                 waiting = true;
             }
             Err(error) => return Err(error),
@@ -168,4 +214,27 @@ fn is_passing(error: &anyhow::Error) -> bool {
         cause.downcast_ref::<sqlx::Error>().is_some_and(migrations::is_passing)
             || cause.is::<rdkafka::error::KafkaError>()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_works_unless_it_says_why_not_or_a_batch_is_stuck() {
+        let working = Working::default();
+        assert!(working.get().is_err(), "it has not begun");
+        working.set(Ok(()));
+        assert_eq!(working.get(), Ok(()));
+        working.set(Err(trouble(&sqlx::Error::PoolTimedOut)));
+        assert!(working.get().unwrap_err().remedy.contains("DATABASE_URL"));
+
+        working.set(Ok(()));
+        working.set_storing(true);
+        assert_eq!(working.get(), Ok(()), "a batch takes its time");
+        working.status().storing_since = Instant::now().checked_sub(STUCK * 2);
+        assert!(working.get().unwrap_err().detail.contains("one batch for 60 s"));
+        working.set_storing(false);
+        assert_eq!(working.get(), Ok(()));
+    }
 }

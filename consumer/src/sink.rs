@@ -108,7 +108,7 @@ impl Sink {
                     self.way = Way::Quickest;
                     if failures > 0 {
                         info!(failures, "storing again");
-                        self.working.set(true);
+                        self.working.set(Ok(()));
                     }
                     return outcome;
                 }
@@ -126,7 +126,7 @@ impl Sink {
                 debug!(%error, "another transaction was in the way, trying again");
             } else {
                 failures += 1;
-                self.working.set(false);
+                self.working.set(Err(crate::trouble(&error)));
                 warn!(%error, retry_ms = pause.as_millis() as u64, "cannot write to PostgreSQL, trying again");
             }
             if token.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use chrono::DateTime;
-use events::{Event, Rejection};
+use events::{Event, Rejection, Trouble};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -264,6 +264,7 @@ impl Source<'_> {
 
     fn take_outcome(&mut self, outcome: Outcome) -> anyhow::Result<()> {
         let asked = self.asked.take();
+        self.working.set_storing(false);
         match outcome {
             Outcome::Positioned(positions) => {
                 if matches!(asked, Some(Asked::Position { current: true })) {
@@ -302,7 +303,12 @@ impl Source<'_> {
         }
         self.unpositioned = !self.partitions.is_empty();
         // with more consumers than partitions some have nothing to do
-        self.working.set(!self.unpositioned);
+        self.working.set(if self.unpositioned {
+            let remedy = "wait a moment; if it lasts, its log says what it waits for";
+            Err(Trouble::new("it asks from where to read its partitions", remedy))
+        } else {
+            Ok(())
+        });
         self.position_at = Instant::now();
     }
 
@@ -361,7 +367,7 @@ impl Source<'_> {
             self.consumer.resume(&sought)
         });
         match sought {
-            Ok(()) => self.working.set(true),
+            Ok(()) => self.working.set(Ok(())),
             Err(error) => {
                 warn!(%error, "cannot seek, trying again");
                 self.restart();
@@ -379,6 +385,7 @@ impl Source<'_> {
     fn ask(&mut self, asked: Asked, command: Command) -> anyhow::Result<()> {
         self.commands.blocking_send(command).ok().context("the consumer's sink has ended")?;
         self.asked = Some(asked);
+        self.working.set_storing(true);
         Ok(())
     }
 

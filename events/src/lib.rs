@@ -7,7 +7,9 @@
 mod decode;
 mod event;
 mod kafka;
+mod topic;
 
 pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
 pub use event::{Event, EventType, SiteVersion};
 pub use kafka::{Kafka, PARTITIONS};
+pub use topic::{Held, Log, Trouble};

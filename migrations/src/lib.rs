@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use log::LevelFilter;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 /// The migrations, embedded in the binary; also for `#[sqlx::test(migrator = …)]`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -76,5 +76,82 @@ pub fn is_passing(error: &sqlx::Error) -> bool {
             error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
         }
         _ => false,
+    }
+}
+
+/// How the schema of a database stands to the migrations of this binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// All of them are applied, and no others.
+    Current,
+    /// So many are still to be applied.
+    Behind(usize),
+    /// This one is applied, and not known here.
+    Ahead(i64),
+    /// This one was another when it was applied.
+    Changed(i64),
+}
+
+/// Compares the schema with the migrations of this binary, and changes nothing.
+pub async fn schema(connection: &mut PgConnection) -> sqlx::Result<Schema> {
+    let asked = sqlx::query_as("select version, checksum from _sqlx_migrations order by version");
+    let applied: Vec<(i64, Vec<u8>)> = match asked.fetch_all(connection).await {
+        // no such table: none was ever applied
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+        applied => applied?,
+    };
+    for (version, checksum) in &applied {
+        match MIGRATOR.iter().find(|known| known.version == *version) {
+            None => return Ok(Schema::Ahead(*version)),
+            Some(known) if *known.checksum != **checksum => return Ok(Schema::Changed(*version)),
+            Some(_) => {}
+        }
+    }
+    Ok(match MIGRATOR.iter().count() - applied.len() {
+        0 => Schema::Current,
+        missing => Schema::Behind(missing),
+    })
+}
+
+/// What is wrong, by an error of PostgreSQL, and what to do about it.
+pub fn explain(error: &sqlx::Error) -> (String, &'static str) {
+    const START: &str = "start PostgreSQL there (`shopwindow demo` or `shopwindow services` bring their own), or set \
+                         DATABASE_URL to where it runs";
+    const LOGIN: &str = "set DATABASE_URL to a user and password that it knows";
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            let (what, remedy) = match &*code {
+                "28P01" | "28000" => ("PostgreSQL lets this user not in", LOGIN),
+                "3D000" => {
+                    ("PostgreSQL has no such database", "create it with createdb, or set DATABASE_URL to the right one")
+                }
+                "53100" => (
+                    "the disk of PostgreSQL is full",
+                    "make room on it, or give it more; storing goes on by itself once there is some",
+                ),
+                "53300" => {
+                    ("PostgreSQL has no connection left", "end clients that are not needed, or raise max_connections")
+                }
+                "57P03" | "57P01" | "57P02" => {
+                    ("PostgreSQL starts up or shuts down", "wait a moment; if it stays so, read its log")
+                }
+                "42P01" | "42703" | "42883" => ("the tables are not those of this version", "run `shopwindow migrate`"),
+                "42501" => ("PostgreSQL forbids it", "grant this user the rights, or set DATABASE_URL to the owner"),
+                "25006" => (
+                    "PostgreSQL is read-only here",
+                    "set DATABASE_URL to the primary server, and default_transaction_read_only to off",
+                ),
+                "57014" => ("PostgreSQL took too long", "see what keeps it busy in pg_stat_activity"),
+                _ => ("PostgreSQL refuses", "read its log"),
+            };
+            (format!("{what}: {}", error.message()), remedy)
+        }
+        sqlx::Error::Io(error) => (format!("PostgreSQL does not answer: {error}"), START),
+        sqlx::Error::PoolTimedOut => ("PostgreSQL gives no connection in time".into(), START),
+        sqlx::Error::Tls(error) => {
+            (format!("no encrypted connection to PostgreSQL: {error}"), "set sslmode in DATABASE_URL as it expects")
+        }
+        error => (format!("PostgreSQL is in trouble: {error}"), "read its log"),
     }
 }

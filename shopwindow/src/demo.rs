@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::Away;
+use analytics::checks::Finding;
 use anyhow::{Context, anyhow};
 use consumer::Working;
 use migrations::Database;
@@ -90,8 +90,10 @@ fn start(services: &Services, token: &CancellationToken, tasks: &mut JoinSet<End
     let consumer = consumer::run(consumer, working.clone(), token.clone());
     tasks.spawn(async move { ("consumer", consumer.await) });
     let neighbours = Arc::new(move || {
-        let detail = "it waits for Kafka or PostgreSQL, or has just started: its log says which";
-        (!working.get()).then(|| Away { name: "consumer".into(), detail: detail.into() }).into_iter().collect()
+        vec![match working.get() {
+            Ok(()) => Finding::ok("consumer", "it stores what comes"),
+            Err(trouble) => Finding::trouble("consumer", trouble),
+        }]
     });
     let shop = storefront::serve(shop_listener, shop, token.clone())?;
     tasks.spawn(async move { ("storefront", shop.await) });

@@ -1,6 +1,7 @@
 //! The one command: a subcommand for each service and tool.
 
 mod demo;
+mod doctor;
 mod services;
 mod signals;
 
@@ -46,6 +47,8 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Say what is running, reachable, lagging, full or missing, and what to do
+    Doctor(doctor::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -90,6 +93,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{summary}");
             }
         }
+        Command::Doctor(args) => return doctor::run(&args).await,
         Command::Generate(config) => replay::generate::run(&config)?,
     }
     Ok(ExitCode::SUCCESS)

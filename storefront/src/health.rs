@@ -21,17 +21,9 @@ async fn alive() -> HttpResponse {
 async fn ready(shop: web::Data<Shop>) -> HttpResponse {
     match shop.publisher.check().await {
         Ok(()) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({"status": "ready"})),
-        Err(away) => {
-            let brokers = shop.publisher.brokers();
-            HttpResponse::ServiceUnavailable().insert_header((CACHE_CONTROL, "no-store")).json(json!({
-                "status": "not ready",
-                "away": [{
-                    "what": "kafka",
-                    "at": brokers,
-                    "reason": away.reason,
-                    "do": format!("start Kafka at {brokers}, or set KAFKA_BROKERS to where it is; the shop goes on by itself"),
-                }],
-            }))
-        }
+        Err(trouble) => HttpResponse::ServiceUnavailable().insert_header((CACHE_CONTROL, "no-store")).json(json!({
+            "status": "not ready",
+            "away": [{ "part": "kafka", "state": "trouble", "detail": trouble.detail, "remedy": trouble.remedy }],
+        })),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use events::{Event, Kafka};
+use events::{Event, Kafka, Trouble};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -42,11 +42,6 @@ pub(crate) struct Publisher {
     runtime: Handle,
     away: AtomicBool,
     lost: AtomicU64,
-}
-
-/// Why Kafka cannot be used, for `/readyz`.
-pub(crate) struct Away {
-    pub(crate) reason: String,
 }
 
 impl Publisher {
@@ -136,25 +131,22 @@ impl Publisher {
         None
     }
 
-    /// Asks Kafka for the topic; takes a second at most.
-    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Away> {
+    /// Asks Kafka for the topic, for `/readyz`; takes a second at most.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Trouble> {
+        let Kafka { brokers, topic, .. } = &self.kafka;
         if !*self.topic_is_there.borrow() {
-            return Err(Away { reason: format!("topic {:?} is not there yet", self.kafka.topic) });
+            return Err(Trouble::new(
+                format!("Kafka at {brokers} is away, or has not made topic {topic:?} yet"),
+                "start Kafka there, or set KAFKA_BROKERS to where it runs; the shop goes on by itself",
+            ));
         }
         let this = Arc::clone(self);
-        let asked = tokio::task::spawn_blocking(move || {
-            this.pages.client().fetch_metadata(Some(&this.kafka.topic), Duration::from_secs(1)).map(drop)
-        });
+        let asked =
+            tokio::task::spawn_blocking(move || this.kafka.partitions(this.pages.client(), Duration::from_secs(1)));
         match asked.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Away { reason: error.to_string() }),
-            Err(error) => Err(Away { reason: error.to_string() }),
+            Ok(found) => found.map(drop),
+            Err(error) => Err(Trouble::new(error.to_string(), "read the log of the storefront")),
         }
-    }
-
-    /// The brokers, as they were given.
-    pub(crate) fn brokers(&self) -> &str {
-        &self.kafka.brokers
     }
 
     /// Waits until no event waits any more, at most `patience`; says how many are given up.

@@ -650,7 +650,7 @@ async fn while_kafka_is_away_pages_come_in_time_orders_are_not_confirmed_and_the
     let ready = shop.get("/readyz").send().await.unwrap();
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
     let ready: Value = serde_json::from_str(&ready.text().await.unwrap()).unwrap();
-    assert_eq!(ready["away"][0]["what"], "kafka");
+    assert_eq!(ready["away"][0]["part"], "kafka");
 
     let asked = Instant::now();
     let home = Page::of(shop.get("/")).await;

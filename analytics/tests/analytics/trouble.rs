@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::Away;
+use analytics::checks::{Finding, LONG, State, Trouble};
+use chrono::Utc;
 use events::Kafka;
 use futures_util::future::join_all;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -15,7 +17,13 @@ use crate::app::App;
 const NOWHERE: &str = "postgres://shopwindow@127.0.0.1:1/shopwindow";
 
 fn names(problem: &Value) -> Vec<&str> {
-    problem["away"].as_array().unwrap().iter().map(|away| away["name"].as_str().unwrap()).collect()
+    problem["away"].as_array().unwrap().iter().map(|away| away["part"].as_str().unwrap()).collect()
+}
+
+/// A topic that is not there yet.
+fn topic() -> Kafka {
+    let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a Kafka; `make test` starts one");
+    Kafka::plain(brokers, format!("analytics-test-{}", uuid::Uuid::new_v4().simple()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,8 +70,7 @@ async fn an_error_inside_is_a_500_that_shows_no_sql(pool: PgPool) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn ready_means_that_kafka_and_postgresql_and_the_neighbours_work(pool: PgPool) {
-    let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a Kafka; `make test` starts one");
-    let kafka = Kafka::plain(brokers, format!("analytics-test-{}", uuid::Uuid::new_v4().simple()));
+    let kafka = topic();
     let database = sqlx::ConnectOptions::to_url_lossy(&*pool.connect_options());
 
     let app = App::start_on(database.as_str(), kafka.clone(), Arc::new(Vec::new));
@@ -73,11 +80,16 @@ async fn ready_means_that_kafka_and_postgresql_and_the_neighbours_work(pool: PgP
     assert_eq!(app.json("/readyz").await, json!({ "ready": true }));
     app.stop().await;
 
-    let neighbours = || vec![Away { name: "consumer".into(), detail: "it has stopped; start it again".into() }];
+    let neighbours = || {
+        vec![Finding::trouble("consumer", Trouble::new("it has stopped", "start it again")), Finding::ok("other", "")]
+    };
     let app = App::start_on(database.as_str(), kafka.clone(), Arc::new(neighbours));
     let response = app.get("/readyz").await;
     assert_eq!(response.status, 503);
-    assert_eq!(response.json()["away"], json!([{ "name": "consumer", "detail": "it has stopped; start it again" }]));
+    assert_eq!(
+        response.json()["away"],
+        json!([{ "part": "consumer", "state": "trouble", "detail": "it has stopped", "remedy": "start it again" }])
+    );
     app.stop().await;
 
     let app = App::start_on(NOWHERE, Kafka::plain("127.0.0.1:1", "none"), Arc::new(neighbours));
@@ -87,4 +99,61 @@ async fn ready_means_that_kafka_and_postgresql_and_the_neighbours_work(pool: PgP
     assert!(response.text.contains("DATABASE_URL") && response.text.contains("KAFKA_BROKERS"), "{}", response.text);
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn messages_that_wait_are_a_warning_unless_the_consumer_of_this_process_stands_still(pool: PgPool) {
+    let kafka = topic();
+    kafka.ensure_topic().await.unwrap();
+    let producer: FutureProducer = kafka.producer().create().unwrap();
+    let published = Utc::now() - LONG * 2;
+    for partition in [0, 0, 1] {
+        let record = FutureRecord::<str, str>::to(&kafka.topic).payload("{}").partition(partition);
+        producer.send(record.timestamp(published.timestamp_millis()), Duration::from_secs(10)).await.unwrap();
+    }
+    let log = analytics::checks::log(&kafka, Duration::from_secs(10)).await.unwrap();
+    let set_offset = async |partition: i32, next: i64, moved_ago: Duration| {
+        sqlx::query(
+            "insert into consumer_offsets (cluster_id, topic, partition, next_offset, updated_at)
+             values ($1, $2, $3, $4, now() - $5 * interval '1 s')
+             on conflict (cluster_id, topic, partition)
+                 do update set next_offset = excluded.next_offset, updated_at = excluded.updated_at",
+        )
+        .bind(&log.cluster_id)
+        .bind(&kafka.topic)
+        .bind(partition)
+        .bind(next)
+        .bind(moved_ago.as_secs_f64())
+        .execute(&pool)
+        .await
+        .unwrap();
+    };
+    let database = sqlx::ConnectOptions::to_url_lossy(&*pool.connect_options());
+    let alone = App::start_on(database.as_str(), kafka.clone(), Arc::new(Vec::new));
+    let with_consumer = App::start_on(database.as_str(), kafka.clone(), Arc::new(|| vec![Finding::ok("consumer", "")]));
+    let detail = |finding: &Value| finding["detail"].as_str().unwrap().to_owned();
+
+    set_offset(0, 1, LONG * 2).await;
+    let ready = alone.json("/readyz").await;
+    assert_eq!((&ready["ready"], &ready["warnings"][0]["state"]), (&json!(true), &json!(State::Warning)), "{ready}");
+    assert!(detail(&ready["warnings"][0]).starts_with("stands still: 2 messages"), "{ready}");
+    let stalled = with_consumer.get("/readyz").await;
+    assert_eq!((stalled.status, names(&stalled.json())), (503, vec!["consumer"]));
+    assert_eq!(detail(&stalled.json()["away"][0]), detail(&ready["warnings"][0]));
+
+    set_offset(0, 1, Duration::ZERO).await;
+    let lagging = with_consumer.json("/readyz").await;
+    assert_eq!((&lagging["ready"], &lagging["warnings"][0]["part"]), (&json!(true), &json!("consumer")), "{lagging}");
+    assert!(detail(&lagging["warnings"][0]).starts_with("lags: 2 messages"), "{lagging}");
+
+    set_offset(0, 2, LONG * 2).await;
+    set_offset(1, 1, LONG * 2).await;
+    assert_eq!(with_consumer.json("/readyz").await, json!({ "ready": true }));
+
+    set_offset(1, 7, Duration::ZERO).await;
+    let lost = with_consumer.get("/readyz").await;
+    assert_eq!((lost.status, names(&lost.json())), (503, vec!["consumer"]));
+    assert!(detail(&lost.json()["away"][0]).contains("offset 7 of partition 1"), "{}", lost.text);
+    alone.stop().await;
+    with_consumer.stop().await;
 }

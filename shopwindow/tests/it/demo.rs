@@ -78,6 +78,22 @@ fn replay_to_end(dir: &Dir, file: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// `shopwindow doctor` has no complaint of a running demo.
+fn doctor_finds_nothing(dir: &Dir) {
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
+    doctor.args(["doctor", "--json", "--dir"]).arg(dir.path());
+    for name in ["KAFKA_BROKERS", "KAFKA_TOPIC", "KAFKA_GROUP", "DATABASE_URL", "STOREFRONT_ADDR", "ANALYTICS_ADDR"] {
+        doctor.env(name, dir.env(name));
+    }
+    let output = doctor.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for part in ["kafka", "postgresql", "schema", "consumer", "storefront", "analytics"] {
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["part"] == part);
+        assert_eq!(found.map(|finding| &finding["state"]), Some(&json!("ok")), "{part} in {findings}");
+    }
+}
+
 /// The text between two others.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
@@ -172,6 +188,8 @@ async fn visits_and_files_are_counted_exactly_whatever_is_killed() {
     assert_eq!((again["stored"].as_u64(), again["duplicate"].as_u64()), (Some(0), Some(30_000)));
     assert_eq!(served(&demo).await, expected);
     assert_eq!(demo.json("api/totals?source=storefront").await["events"]["order"], 1);
+
+    doctor_finds_nothing(&dir);
 
     assert!(demo.end(Signal::SIGINT).success());
     dir.is_at_rest();

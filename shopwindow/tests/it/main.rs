@@ -4,4 +4,5 @@
 mod browser;
 mod demo;
 mod dir;
+mod doctor;
 mod services;
