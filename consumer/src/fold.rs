@@ -4,7 +4,6 @@
 //! Sums are right at any moment, for who reads them reads both. Sets of users are as fresh as the last
 //! fold. Any number of consumers may do this: one does, under a lock.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -45,8 +44,8 @@ const REBUILD_PAGES: i64 = 8_192;
 /// A quarter of an hour, what figures are kept by within a day.
 const QUARTER_MICROS: i64 = 900 * 1_000_000;
 
-/// Rows are sent to PostgreSQL when they come to so many bytes.
-const FLUSH_BYTES: usize = 8 << 20;
+/// So many rows of `cell_days` are rewritten at a time: a few megabytes.
+const ROWS_AT_ONCE: usize = 500;
 
 const CELL_DAY_COLUMNS: &[&str] = &[
     "day",
@@ -269,48 +268,18 @@ impl Arrivals {
             visit.day = days[&visit.quarter];
         }
         self.visits.sort_unstable_by_key(|visit| (visit.day, visit.cell_id, visit.quarter));
-        let mut gains: BTreeMap<(NaiveDate, i32), &[Visit]> = self
-            .visits
-            .chunk_by(|a, b| (a.day, a.cell_id) == (b.day, b.cell_id))
-            .map(|visits| ((visits[0].day, visits[0].cell_id), visits))
-            .collect();
-        let (gain_days, gain_cells): (Vec<NaiveDate>, Vec<i32>) = gains.keys().copied().unzip();
-        let mut rows = Rows::default();
-        {
-            let mut kept = sqlx::query!(
-                r#"delete from cell_days c
-                   using unnest($1::date[], $2::int[]) as g(day, cell_id)
-                   where c.day = g.day and c.cell_id = g.cell_id
-                   returning c.day, c.cell_id, c.first_quarter, c.events_to,
-                       c.amounts_to::text[] as amounts_to, c.firsts as "firsts: Vec<Option<i32>>",
-                       c.lasts as "lasts: Vec<Option<i32>>", c.users"#,
-                &gain_days,
-                &gain_cells
-            )
-            .fetch(&mut *connection);
-            while let Some(row) = kept.try_next().await? {
-                let Some(visits) = gains.remove(&(row.day, row.cell_id)) else { continue };
-                let mut cell_day = CellDay {
-                    first_quarter: row.first_quarter,
-                    quarters: quarters(&row.events_to, decimals(row.amounts_to)?, &row.firsts, &row.lasts),
-                    users: RoaringBitmap::deserialize_from(row.users.as_slice())
-                        .with_context(|| format!("the users of cell {} on {} in cell_days", row.cell_id, row.day))?,
-                };
+        let gains: Vec<&[Visit]> = self.visits.chunk_by(|a, b| (a.day, a.cell_id) == (b.day, b.cell_id)).collect();
+        for gains in gains.chunks(ROWS_AT_ONCE) {
+            let mut kept = take_rows(connection, gains).await?;
+            let mut rows = Rows::default();
+            for visits in gains {
+                let (day, cell_id) = (visits[0].day, visits[0].cell_id);
+                let mut cell_day = kept.remove(&(day, cell_id)).unwrap_or_default();
                 cell_day.add(visits, &self.amounts, &numbers);
-                cell_day.encode(row.day, row.cell_id, fold, &mut rows);
+                cell_day.encode(day, cell_id, fold, &mut rows);
             }
+            rows.write_all(connection, "cell_days", CELL_DAY_COLUMNS).await?;
         }
-        rows.write_all(connection, "cell_days", CELL_DAY_COLUMNS).await?;
-        let mut rows = Rows::default();
-        for ((day, cell_id), visits) in gains {
-            let mut cell_day = CellDay::default();
-            cell_day.add(visits, &self.amounts, &numbers);
-            cell_day.encode(day, cell_id, fold, &mut rows);
-            if rows.bytes() > FLUSH_BYTES {
-                std::mem::take(&mut rows).write_all(connection, "cell_days", CELL_DAY_COLUMNS).await?;
-            }
-        }
-        rows.write_all(connection, "cell_days", CELL_DAY_COLUMNS).await?;
         Ok(())
     }
 
@@ -366,6 +335,36 @@ impl Arrivals {
         .await?;
         Ok(quarters.into_iter().zip(days).collect())
     }
+}
+
+/// Takes the rows of these gains out of `cell_days`, as far as there are any.
+async fn take_rows(
+    connection: &mut PgConnection,
+    gains: &[&[Visit]],
+) -> anyhow::Result<HashMap<(NaiveDate, i32), CellDay>> {
+    let (days, cells): (Vec<NaiveDate>, Vec<i32>) =
+        gains.iter().map(|visits| (visits[0].day, visits[0].cell_id)).unzip();
+    let mut rows = sqlx::query!(
+        "delete from cell_days c
+         using unnest($1::date[], $2::int[]) as g(day, cell_id)
+         where c.day = g.day and c.cell_id = g.cell_id
+         returning c.day, c.cell_id, c.first_quarter, c.events_to, c.amounts_to::text[] as amounts_to,
+             c.firsts as \"firsts: Vec<Option<i32>>\", c.lasts as \"lasts: Vec<Option<i32>>\", c.users",
+        &days,
+        &cells
+    )
+    .fetch(connection);
+    let mut taken = HashMap::with_capacity(gains.len());
+    while let Some(row) = rows.try_next().await? {
+        let cell_day = CellDay {
+            first_quarter: row.first_quarter,
+            quarters: quarters(&row.events_to, decimals(row.amounts_to)?, &row.firsts, &row.lasts),
+            users: RoaringBitmap::deserialize_from(row.users.as_slice())
+                .with_context(|| format!("the users of cell {} on {} in cell_days", row.cell_id, row.day))?,
+        };
+        taken.insert((row.day, row.cell_id), cell_day);
+    }
+    Ok(taken)
 }
 
 /// What is kept of a cell and a day.

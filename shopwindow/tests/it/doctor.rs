@@ -190,7 +190,10 @@ async fn a_consumer_is_missed_seen_working_and_seen_standing_still(pool: PgPool)
     assert_eq!(findings.part("kafka").0, "ok");
     findings.assert_trouble("consumer", "no consumer runs", "`shopwindow consumer`");
     findings.assert_trouble("consumer", "2 messages wait", "KAFKA_GROUP");
-    assert_eq!(findings.part("counts"), ("ok", "0 rows wait to be folded in; sums count them already, distinct users do not", ""));
+    assert_eq!(
+        findings.part("counts"),
+        ("ok", "0 rows wait to be folded in; sums count them already, distinct users do not", "")
+    );
 
     let consumer = Running::of(settings.command("consumer").stderr(Stdio::null()).spawn().unwrap());
     wait_until("all is stored", || settings.findings().part("consumer").1.ends_with("every message is stored"));
