@@ -35,7 +35,7 @@ days as (
     where ((day + interval '12 hours') at time zone $2::text at time zone $2::text)::date = day::date
     limit $8::bigint
 ),
-zone_days as (
+zone_days as materialized (
     select
         day,
         greatest(quarter_of(day_start(day, $2::text)), quarter_of($3::timestamptz)) as starting,

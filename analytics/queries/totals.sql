@@ -10,7 +10,7 @@ with kept as (
     select cell_id, event_type, currency
     from picked_cells($7::jsonb)
 ),
-bounds as (
+bounds as materialized (
     select
         coalesce(quarter_of($3::timestamptz), (-2 ^ 31)::integer) as starting,
         coalesce(quarter_of($4::timestamptz), (2 ^ 31 - 1)::integer) as ending

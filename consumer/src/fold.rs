@@ -38,6 +38,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// One fold takes about so many events, which bounds its memory.
 const FOLD_EVENTS: usize = 500_000;
 
+/// A fold of so many rewrites much of `cell_days`.
+const MANY_EVENTS: usize = 50_000;
+
 /// Pages of `events` that a rebuild reads at a time: some 300,000 rows.
 const REBUILD_PAGES: i64 = 8_192;
 
@@ -125,6 +128,10 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
         .await?;
     arrivals.keep(&mut transaction).await?;
     transaction.commit().await?;
+    if events >= MANY_EVENTS {
+        // a flood of folds would leave more behind than autovacuum clears away in its minute
+        sqlx::raw_sql("vacuum cell_days, event_deltas").execute(pool).await?;
+    }
     debug!(events, elapsed_ms = started.elapsed().as_millis() as u64, "folded");
     Ok(events)
 }
