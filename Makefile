@@ -10,7 +10,7 @@ SQLX := target/tools/bin/cargo-sqlx
 SERVICES := target/debug/shopwindow services --dir .shopwindow/test
 MIGRATE := sqlx database reset -y --source migrations
 
-.PHONY: help setup setup-tests assets build demo test psql fmt check lint fresh prepare
+.PHONY: help setup setup-tests assets build demo test full psql fmt check lint fresh prepare
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,12 @@ test: setup-tests assets ## every test that takes less than a minute
 	cargo build --locked
 	cargo test --workspace --locked --no-run
 	$(SERVICES) -- cargo test --workspace --locked
+	@rm -rf .shopwindow/test
+
+full: setup-tests assets ## the tests that take longer, a hundred rounds of kills among them
+	cargo build --locked
+	cargo test --workspace --locked --no-run
+	$(SERVICES) -- cargo test --workspace --locked -- --ignored
 	@rm -rf .shopwindow/test
 
 psql: ## psql on the demo's database

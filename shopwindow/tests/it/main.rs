@@ -2,6 +2,11 @@
 //! The real binary, with a Kafka and a PostgreSQL of its own in a directory for each test.
 
 mod browser;
+mod consumers;
 mod demo;
 mod dir;
+mod disk;
+mod files;
+mod kills;
+mod pipeline;
 mod services;
