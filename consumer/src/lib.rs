@@ -66,6 +66,10 @@ pub struct Config {
     /// Milliseconds that the first message of a batch waits for company
     #[arg(long, env = "CONSUMER_LINGER_MS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub linger_ms: u64,
+
+    /// Milliseconds without a sign of life after which the group gives this consumer's partitions to others
+    #[arg(long, env = "CONSUMER_MAX_POLL_INTERVAL_MS", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(10_000..=86_400_000))]
+    pub max_poll_interval_ms: u32,
 }
 
 /// A batch that PostgreSQL has not taken for so long is stuck: in a flood it takes a second or two.

@@ -127,7 +127,12 @@ impl Sink {
             } else {
                 failures += 1;
                 self.working.set(Err(crate::trouble(&error)));
-                warn!(%error, retry_ms = pause.as_millis() as u64, "cannot write to PostgreSQL, trying again");
+                let retry_ms = pause.as_millis() as u64;
+                if migrations::is_disk_full(&error) {
+                    warn!(%error, retry_ms, "PostgreSQL's disk is full: make room where its data is; trying again");
+                } else {
+                    warn!(%error, retry_ms, "cannot write to PostgreSQL, trying again");
+                }
             }
             if token.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Outcome::GivenUp;

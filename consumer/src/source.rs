@@ -52,6 +52,7 @@ pub(crate) fn run(
     let consumer: BaseConsumer<Rebalances> = config
         .kafka
         .consumer(&config.group)
+        .set("max.poll.interval.ms", config.max_poll_interval_ms.to_string())
         .create_with_context(Rebalances::default())
         .context("configure the Kafka consumer")?;
     consumer.subscribe(&[&config.kafka.topic]).context("subscribe to the topic")?;

@@ -56,6 +56,7 @@ impl Stage {
             shop_timezone: "UTC".into(),
             batch_rows: 1_000,
             linger_ms: 5,
+            max_poll_interval_ms: 300_000,
         };
         change(&mut config);
         let token = CancellationToken::new();

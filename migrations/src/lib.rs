@@ -66,6 +66,11 @@ pub async fn apply(pool: &PgPool) -> anyhow::Result<()> {
     MIGRATOR.run(pool).await.context("apply the migrations to the database")
 }
 
+/// Whether an error of PostgreSQL says that its disk is full, which goes away once someone makes room.
+pub fn is_disk_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("53100")
+}
+
 /// Whether an error of PostgreSQL goes away by itself: it is not there, starts up, shuts down, has no
 /// connection left, or gave up a transaction for another's sake.
 pub fn is_passing(error: &sqlx::Error) -> bool {

@@ -1,6 +1,5 @@
 //! What PostgreSQL knows of an import: its row, its rejected lines, how far the topic is stored.
 
-use anyhow::Context;
 use chrono_tz::Tz;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -48,9 +47,14 @@ impl Import {
         )
         .execute(&pool)
         .await
-        .context(
-            "write to table imports in PostgreSQL: is DATABASE_URL right, and has `shopwindow migrate` been run?",
-        )?;
+        .map_err(|error| {
+            let problem = if migrations::is_disk_full(&error) {
+                "PostgreSQL's disk is full: make room where its data is"
+            } else {
+                "write to table imports in PostgreSQL: is DATABASE_URL right, and has `shopwindow migrate` been run?"
+            };
+            anyhow::Error::new(error).context(problem)
+        })?;
         Ok(Self { pool, id })
     }
 

@@ -80,10 +80,14 @@ impl Gauges {
         rejects.push(reject);
     }
 
+    /// Whether reading waits until rejected lines are taken.
+    pub(crate) fn waits_for_rejects(&self) -> bool {
+        self.reject_bytes.load(Ordering::Relaxed) >= MOST_REJECTS as u64
+    }
+
     /// Whether the next row may be read.
     fn may_read(&self) -> bool {
-        self.sent() < self.sendable.load(Ordering::Relaxed)
-            && self.reject_bytes.load(Ordering::Relaxed) < MOST_REJECTS as u64
+        self.sent() < self.sendable.load(Ordering::Relaxed) && !self.waits_for_rejects()
     }
 }
 

@@ -200,8 +200,8 @@ impl Replay {
         if advice.still > STILL && !self.told_still {
             self.told_still = true;
             self.progress.say(&format!(
-                "nothing has been stored for {} s: is a consumer running? `shopwindow demo` or `shopwindow consumer`, \
-                 with the same KAFKA_BROKERS, KAFKA_TOPIC and DATABASE_URL, starts one; waiting for it",
+                "nothing has been stored for {} s: is a consumer running, and what does its log say? `shopwindow demo` or \
+                 `shopwindow consumer`, with the same KAFKA_BROKERS, KAFKA_TOPIC and DATABASE_URL, starts one; waiting for it",
                 STILL.as_secs()
             ));
         }
@@ -213,7 +213,7 @@ impl Replay {
             done: by_bytes.max(by_rows).min(1.0),
             ahead: advice.ahead,
         });
-        if self.written.elapsed() >= WRITE_EVERY {
+        if self.written.elapsed() >= WRITE_EVERY || self.gauges.waits_for_rejects() {
             self.write_down().await?;
         }
         Ok(all_stored(&ends, &stored))
@@ -261,7 +261,12 @@ impl Replay {
             Err(error) if migrations::is_passing(&error) => {
                 if !self.told_away {
                     self.told_away = true;
-                    self.progress.say(&format!("PostgreSQL is away ({error}); waiting for it"));
+                    let problem = if migrations::is_disk_full(&error) {
+                        "PostgreSQL's disk is full: make room where its data is"
+                    } else {
+                        "PostgreSQL is away"
+                    };
+                    self.progress.say(&format!("{problem} ({error}); waiting for it"));
                 }
                 Ok(None)
             }

@@ -40,7 +40,9 @@ pub(super) async fn start(dir: &Path, cancel: &CancellationToken) -> Result<Serv
     fs::create_dir_all(dir.join("kafka"))?;
     let home = Home::claim(dir, "kafka", Signal::SIGTERM, cancel).await?;
     let jars = jars(&home, cancel).await?;
-    fs::write(home.path.join("log4j2.properties"), include_str!("log4j2.properties"))?;
+    let logging = home.path.join("log4j2.properties");
+    fs::write(&logging, include_str!("log4j2.properties"))
+        .with_context(|| format!("cannot write {}", logging.display()))?;
     if !home.path.join("data").exists() {
         format(&home, &jars, cancel).await?;
     }
@@ -75,7 +77,8 @@ fn write_properties(home: &Path, file: &str, data: &str, port: u16, controller: 
         .replace("{port}", &port.to_string())
         .replace("{controller}", &controller.to_string())
         .replace("{data}", data);
-    fs::write(home.join(file), properties).context("cannot write the kafka settings")
+    let file = home.join(file);
+    fs::write(&file, properties).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn java_command(home: &Home, jars: &Path) -> Result<Command> {

@@ -31,5 +31,6 @@ pub(super) fn is_free(port: u16) -> bool {
 }
 
 pub(super) fn remember(home: &Path, port: u16) -> Result<()> {
-    fs::write(home.join("port"), port.to_string()).context("cannot note the port")
+    let file = home.join("port");
+    fs::write(&file, port.to_string()).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -59,7 +59,9 @@ pub(super) async fn start(dir: &Path, cancel: &CancellationToken) -> Result<(Ser
         fs::rename(&new, &data).context("cannot put the new PostgreSQL data in place")?;
     }
     forget_reused_pid(&data);
-    fs::write(path.join("postgresql.conf"), include_str!("postgresql.conf"))?;
+    let settings = path.join("postgresql.conf");
+    fs::write(&settings, include_str!("postgresql.conf"))
+        .with_context(|| format!("cannot write {}", settings.display()))?;
     let server = |home: &Home, port: u16| {
         let mut command = owner.command(home, &binaries.join("postgres"));
         command.arg("-D").arg(format!("{HOME}/data")).arg("-p").arg(port.to_string());

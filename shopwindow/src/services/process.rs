@@ -27,8 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const START: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(50);
 const LOG_LIMIT: u64 = 10 << 20;
-const LOG_TAIL_BYTES: u64 = 8 << 10;
+const LOG_TAIL_BYTES: u64 = 64 << 10;
 const LOG_TAIL_LINES: usize = 12;
+/// How a full disk is called: by the C library, and by Java where a file that is mapped into memory found no room.
+const DISK_FULL: [&str; 2] = ["No space left on device", "java.lang.InternalError: a fault occurred in"];
 
 /// The shell notes who it is (process and start time), moves the home to descriptor 9, and becomes the program.
 const LAUNCH: &str = r#"read -r stat <"/proc/$$/stat"; printf '%s\n' "$stat" >"$1"; shift; exec "$@" 9<&0 </dev/null"#;
@@ -113,7 +115,8 @@ impl Home {
             .spawn()
             .with_context(|| format!("cannot start {}", self.name))?;
         let group = Pid::from_raw(child.id().context("a new child has no process id")?.try_into()?);
-        Ok(Process { name: self.name, child, group, stop: self.stop, log: log.clone(), log_start })
+        let (home, log) = (self.path.clone(), log.clone());
+        Ok(Process { name: self.name, child, group, stop: self.stop, home, log, log_start })
     }
 
     /// Runs a program that ends by itself; asks it to end early when `cancel` comes first.
@@ -161,6 +164,7 @@ pub(super) struct Process {
     child: Child,
     group: Pid,
     stop: Signal,
+    home: PathBuf,
     log: PathBuf,
     log_start: u64,
 }
@@ -180,23 +184,38 @@ impl Process {
 
     /// Resolves when the child has ended, with an error that shows how and what it said last.
     pub(super) async fn died(&mut self) -> anyhow::Error {
-        match self.child.wait().await {
-            Ok(status) => self.obituary(self.name, status),
-            Err(error) => anyhow!(error).context(format!("cannot wait for {}", self.name)),
+        let status = match self.child.wait().await {
+            Ok(status) => status,
+            Err(error) => return anyhow!(error).context(format!("cannot wait for {}", self.name)),
+        };
+        let obituary = self.obituary(self.name, status);
+        let log = self.last_words();
+        if !DISK_FULL.iter().any(|words| log.contains(words)) {
+            return obituary;
         }
+        obituary.context(format!(
+            "the disk of {} is full: make room there and start again, which goes on where this ends",
+            self.home.display()
+        ))
     }
 
     fn obituary(&self, what: &str, status: std::process::ExitStatus) -> anyhow::Error {
+        let log = self.last_words();
+        // where in Java something failed says less than what came before
+        let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with("\tat ")).collect();
+        let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n  ");
+        anyhow!("{what} has ended ({status}); the end of {}:\n  {tail}", self.log.display())
+    }
+
+    /// The end of the log, as far as it is of this child.
+    fn last_words(&self) -> String {
         let mut log = Vec::new();
         let _ = File::open(&self.log).and_then(|mut file| {
             let from = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES).max(self.log_start);
             file.seek(SeekFrom::Start(from))?;
             file.read_to_end(&mut log)
         });
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n  ");
-        anyhow!("{what} has ended ({status}); the end of {}:\n  {tail}", self.log.display())
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Asks the child to end, and kills it if it does not.

@@ -61,7 +61,7 @@ impl Demo {
 }
 
 /// `shopwindow replay` of a file with a running demo.
-fn replay(dir: &Dir, file: &Path, options: &[&str]) -> Command {
+pub(crate) fn replay(dir: &Dir, file: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
     command.arg("replay").arg(file).arg("--json").args(options);
     for name in ["KAFKA_BROKERS", "DATABASE_URL"] {
@@ -72,7 +72,7 @@ fn replay(dir: &Dir, file: &Path, options: &[&str]) -> Command {
 }
 
 /// Replays the file to its end and returns the summary.
-fn replay_to_end(dir: &Dir, file: &Path) -> Value {
+pub(crate) fn replay_to_end(dir: &Dir, file: &Path) -> Value {
     let output = replay(dir, file, &[]).stderr(Stdio::piped()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

@@ -1,6 +1,6 @@
 //! A directory with a Kafka and a PostgreSQL of its own, and what runs in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -14,9 +14,16 @@ use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::disk::Disk;
+
 /// A directory that nobody else may enter, with a path too long for a Unix socket and characters that shells and
 /// properties files treat as special.
-pub(crate) struct Dir(PathBuf);
+pub(crate) struct Dir {
+    path: PathBuf,
+    /// What its programs are run with; see [`Disk`].
+    wrapper: Vec<String>,
+    disk: Option<Disk>,
+}
 
 impl Dir {
     pub(crate) fn new() -> Self {
@@ -24,19 +31,35 @@ impl Dir {
         let dir = top.join("d".repeat(100)).join("it's a läden, #1");
         fs::create_dir_all(&dir).unwrap();
         fs::set_permissions(&top, fs::Permissions::from_mode(0o700)).unwrap();
-        Self(dir)
+        Self { path: dir, wrapper: Vec::new(), disk: None }
+    }
+
+    /// One whose folder of the server `name` is a small file system. None, and why, where none can be mounted.
+    pub(crate) fn with_small_disk(name: &str, megabytes: u32) -> Result<Self, String> {
+        let mut dir = Self::new();
+        let folder = dir.path.join(name);
+        fs::create_dir(&folder).unwrap();
+        let disk = Disk::mount(folder, megabytes)?;
+        dir.wrapper = disk.wrapper();
+        dir.disk = Some(disk);
+        Ok(dir)
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().unwrap()
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// `shopwindow SUBCOMMAND --dir` this directory, its output thrown away.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
-        command.arg(subcommand).arg("--dir").arg(&self.0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut words = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_shopwindow")]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).arg(subcommand).arg("--dir").arg(&self.path).stdout(Stdio::null()).stderr(Stdio::null());
         // What the tests themselves are given is not this directory's.
-        command.env_remove("DATABASE_URL").env_remove("KAFKA_BROKERS").env("XDG_STATE_HOME", self.0.join("state"));
+        command.env_remove("DATABASE_URL").env_remove("KAFKA_BROKERS").env("XDG_STATE_HOME", self.path.join("state"));
         // Halves the work of a start; the slower code that it makes does not matter here.
         command.env("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1");
         command
@@ -47,9 +70,17 @@ impl Dir {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let running = Running(self.services().spawn().unwrap());
-        wait_until("the services are up", || self.0.join("env").exists());
+        let mut running = self.begin();
+        wait_until("the services are up", || {
+            assert!(running.ended().is_none(), "the services have ended: {}", self.said("services"));
+            self.path.join("env").exists()
+        });
         running
+    }
+
+    /// Starts the services, which may fail; what they say goes to [`Dir::said`].
+    pub(crate) fn begin(&self) -> Running {
+        Running(self.services().stderr(self.log_of("services")).spawn().unwrap())
     }
 
     pub(crate) fn run(&self, command: &[&str]) -> Output {
@@ -57,9 +88,38 @@ impl Dir {
     }
 
     pub(crate) fn env(&self, name: &str) -> String {
-        let env = fs::read_to_string(self.0.join("env")).unwrap();
+        let env = fs::read_to_string(self.path.join("env")).unwrap();
         let value = env.lines().find_map(|line| line.strip_prefix(&format!("export {name}='"))?.strip_suffix('\''));
         value.unwrap_or_else(|| panic!("no {name} in {env}")).to_owned()
+    }
+
+    /// `shopwindow SUBCOMMAND` with this directory's servers; what it says goes to the end of [`Dir::said`].
+    pub(crate) fn service(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
+        for name in ["KAFKA_BROKERS", "DATABASE_URL"] {
+            command.env(name, self.env(name));
+        }
+        command.arg(subcommand).stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log_of(subcommand));
+        command
+    }
+
+    fn log_of(&self, subcommand: &str) -> File {
+        File::options().create(true).append(true).open(self.log(subcommand)).unwrap()
+    }
+
+    fn log(&self, subcommand: &str) -> PathBuf {
+        self.path.join(format!("{subcommand}.log"))
+    }
+
+    /// What the processes of a subcommand have said so far.
+    pub(crate) fn said(&self, subcommand: &str) -> String {
+        fs::read_to_string(self.log(subcommand)).unwrap_or_default()
+    }
+
+    /// The process of `kafka` or `postgres`, as it is noted.
+    pub(crate) fn server(&self, name: &str) -> Pid {
+        let noted = fs::read_to_string(self.path.join(format!("{name}.pid"))).unwrap();
+        Pid::from_raw(noted.split(' ').next().unwrap().parse().unwrap())
     }
 
     pub(crate) async fn database(&self) -> PgConnection {
@@ -72,16 +132,19 @@ impl Dir {
 
     /// The directory that all of a test's files are in.
     fn top(&self) -> &Path {
-        self.0.ancestors().nth(2).unwrap()
+        self.path.ancestors().nth(2).unwrap()
     }
 
-    /// The living processes that have a file of the test open, work in its directory or name it.
+    /// The living processes, other than this one, that have a file of the test open, work in its directory or name it.
     pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         let dir = self.top().as_os_str().as_encoded_bytes();
         let names_dir = |bytes: &[u8]| bytes.windows(dir.len()).any(|window| window == dir);
         let mut found = Vec::new();
         for process in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if pid == std::process::id() as i32 {
+                continue;
+            }
             let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
             let open = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten().map(|fd| fd.path());
             let mut links = open.chain([process.path().join("cwd")]).filter_map(|link| fs::read_link(link).ok());
@@ -95,17 +158,16 @@ impl Dir {
     pub(crate) fn is_at_rest(&self) {
         // The children of a killed initdb take a moment to go.
         wait_until("no process is left", || self.processes().is_empty());
-        assert!(!self.0.join("env").exists(), "addresses of stopped services are left");
+        assert!(!self.path.join("env").exists(), "addresses of stopped services are left");
     }
 }
 
 impl Drop for Dir {
     fn drop(&mut self) {
         for (pid, _) in self.processes() {
-            if pid != std::process::id() as i32 {
-                _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+        drop(self.disk.take());
         _ = fs::remove_dir_all(self.top());
     }
 }
@@ -115,6 +177,17 @@ pub(crate) struct Running(Child);
 impl Running {
     pub(crate) fn of(child: Child) -> Self {
         Self(child)
+    }
+
+    /// Its status if it has ended.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        wait_until("it ends by itself", || self.ended().is_some());
+        self.0.wait().unwrap()
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -135,7 +208,7 @@ impl Drop for Running {
     }
 }
 
-pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(180), "waited in vain until {what}");

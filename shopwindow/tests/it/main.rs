@@ -2,7 +2,12 @@
 //! The real binary, with a Kafka and a PostgreSQL of its own in a directory for each test.
 
 mod browser;
+mod consumers;
 mod demo;
 mod dir;
+mod disk;
 mod doctor;
+mod files;
+mod kills;
+mod pipeline;
 mod services;
