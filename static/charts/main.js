@@ -28,9 +28,12 @@ const SILENCE = 30_000;
 
 const NOW_GAP = 250;
 
+/** A job that takes long, as while a file is replayed, has a quarter of the time, up to a pause of `most`. */
+const unhurried = (took, least, most) => Math.max(least, Math.min(4 * took, most));
+
 const nowJob = new Paced(
   readNow,
-  () => NOW_GAP,
+  (took) => unhurried(took, NOW_GAP, 1_000),
   (error, pause) => freshness.outcome("today’s figures", error, pause),
 );
 
@@ -81,13 +84,9 @@ function showDay() {
 
 const overTime = new OverTime(clock, cards, () => rangeJob.restart());
 
-// Figures of months are read in many questions: where these take long, as while a file is replayed, they
-// have a quarter of the time.
-const LONGEST_RANGE_GAP = 10_000;
-
 const rangeJob = new Paced(
   readRange,
-  (took) => Math.max(overTime.holdsToday() ? 2_000 : 3_000, Math.min(4 * took, LONGEST_RANGE_GAP)),
+  (took) => unhurried(took, overTime.holdsToday() ? 2_000 : 3_000, 10_000),
   (error, pause) => freshness.outcome("the figures over time", error, pause),
 );
 
