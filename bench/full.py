@@ -267,7 +267,7 @@ class Proof:
         (report or self.report).equal(f"/api/totals, {name}", expected, found)
 
     def page(self, address):
-        """The charts page at the five months, by month."""
+        """The charts page at the five months, by month, by product and by device."""
         equal = self.report.equal
         by_month = {month: figures[:3] for month, figures in self.oracle.figures("month(time)", FIVE_MONTHS).items()}
         totals = self.oracle.totals(FIVE_MONTHS)
@@ -287,6 +287,25 @@ class Proof:
             expected = self.oracle.by("site_version", FIVE_MONTHS)
             found = {name.lower(): number(rows) for name, rows, _ in page.table("devices")["rows"] if number(rows)}
             equal("charts page, events by device", expected, found)
+            found = {name: page.figure(name) for name in ["shows", "clicks", "orders", "users"]}
+            equal("charts page, figures of the range", dict(zip(found, totals)), found)
+            parts, found = page.parts(), {}
+            for (product, site), (*rows, _) in parts.items():
+                if "all" not in (product, site):
+                    found |= {(site, title, product): number for title, number in zip(TYPES, rows)}
+            equal("charts page, the 30 cells", self.cells(), found)
+            if self.is_full:
+                equal("charts page, the 30 published cells", published.cells(), found)
+            expected = {("all", "all"): totals}
+            for column, key in [("product", lambda name: (name, "all")), ("site_version", lambda name: ("all", name))]:
+                expected |= {key(name): row for name, row in self.oracle.figures(column, FIVE_MONTHS).items()}
+            found = {key: row for key, row in parts.items() if "all" in key}
+            equal("charts page, events and users by product and by device", expected, found)
+
+    def cells(self):
+        """Rows by site version, event type and product, the empty cells too."""
+        rows = self.oracle.by("site_version, title, product", FIVE_MONTHS)
+        return {key: rows.get(key, 0) for key in published.cells()}
 
     def verify(self, env):
         log = DIRECTORY / "verify.log"

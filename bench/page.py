@@ -19,6 +19,22 @@ return {
 };
 """
 
+# The table of products and devices: [product or "all", device or "all", the figures as text] a row.
+PARTS = """
+return [...document.querySelectorAll('#parts tr[data-device]')].map((row) => [
+  row.dataset.product || 'all',
+  row.dataset.device || 'all',
+  [...row.cells].slice(1).map((cell) => cell.textContent),
+]);
+"""
+# A figure in full: it stands in the title where the tile shows it short.
+FIGURE = """
+const figure = document.querySelector(`[data-figure="${arguments[0]}"]`);
+return figure.title || figure.textContent;
+"""
+# Which users are not counted yet, in words.
+PENDING = "return document.querySelector('[data-note=\"pending\"]').textContent"
+
 
 class Page:
     """A page in a headless Chromium, driven by chromedriver."""
@@ -57,6 +73,16 @@ class Page:
         """The first row, the other rows and the last one of a card's table, all as text."""
         wait_until(f"{card} is drawn", lambda: self.evaluate(f"return {card}.dataset.state === 'ready'"))
         return self.evaluate(TABLE, card)
+
+    def parts(self):
+        """By product and site version, "all" for the sums: shows, clicks, orders and users."""
+        wait_until("the parts are drawn", lambda: self.evaluate("return parts.dataset.state === 'ready'"))
+        return {(product, site): [*map(number, cells)] for product, site, cells in self.evaluate(PARTS)}
+
+    def figure(self, name):
+        """A figure of the range, with all its digits."""
+        wait_until("all users are counted", lambda: not self.evaluate(PENDING))
+        return number(self.evaluate(FIGURE, name))
 
     def _listens(self):
         try:

@@ -28,9 +28,12 @@ const SILENCE = 30_000;
 
 const NOW_GAP = 250;
 
+/** A job that takes long, as while a file is replayed, has a quarter of the time, up to a pause of `most`. */
+const unhurried = (took, least, most) => Math.max(least, Math.min(4 * took, most));
+
 const nowJob = new Paced(
   readNow,
-  () => NOW_GAP,
+  (took) => unhurried(took, NOW_GAP, 1_000),
   (error, pause) => freshness.outcome("today’s figures", error, pause),
 );
 
@@ -83,7 +86,7 @@ const overTime = new OverTime(clock, cards, () => rangeJob.restart());
 
 const rangeJob = new Paced(
   readRange,
-  () => (overTime.holdsToday() ? 2_000 : 3_000),
+  (took) => unhurried(took, overTime.holdsToday() ? 2_000 : 3_000, 10_000),
   (error, pause) => freshness.outcome("the figures over time", error, pause),
 );
 

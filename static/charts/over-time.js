@@ -6,11 +6,17 @@ import { deviceChoices, devicesView } from "./devices.js";
 import * as format from "./format.js";
 import { orderedProducts, ordersView } from "./orders.js";
 import { EVENT_TYPES } from "./palette.js";
+import { parts } from "./parts.js";
+import { showParts } from "./parts-table.js";
 import { Picker, stretchName } from "./picker.js";
 import { buckets, resolve, stretches, writeRange } from "./range.js";
+import { showRange } from "./tiles.js";
 
 // All days are a long list: while events pour in it is read no more often than this.
 const OVERVIEW_AGE = 15_000;
+// Nothing tells when users are counted that were pending: it is looked, ever more seldom if it takes long.
+const FIRST_LOOK = 1_000;
+const LAST_LOOK = 15_000;
 
 const sumOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
 
@@ -22,6 +28,7 @@ export class OverTime {
   #overview = null;
   /** What the charts show, and the totals that they were read at. */
   #shown = null;
+  #look = FIRST_LOOK;
   #device = document.getElementById("device");
 
   /** `restart()` is called when the reader chooses a range that is not read yet. */
@@ -67,7 +74,7 @@ export class OverTime {
       if (error instanceof ReadError && !error.retry) this.#picker.showWrong(error.reason);
       throw error;
     }
-    return { empty: false, again };
+    return { empty: false, again: this.#shown.totals.pending ? this.#look : again };
   }
 
   /** Reads all days where that is due; else says in how many milliseconds it will be. */
@@ -96,23 +103,37 @@ export class OverTime {
   async #readFigures(range, signal) {
     const totals = await read("/api/totals", range, signal);
     const print = JSON.stringify([totals.events, totals.amount, range, this.#clock.zone, this.#clock.today]);
-    if (this.#shown?.print === print) return this.#showChoice();
-
+    const usersPrint = JSON.stringify([totals.users, totals.pending]);
+    const known = this.#shown;
+    if (known?.print === print && known.usersPrint === usersPrint) {
+      this.#look = Math.min(LAST_LOOK, 2 * this.#look);
+      return this.#showChoice();
+    }
+    this.#look = FIRST_LOOK;
+    if (known?.print === print) {
+      // the events are those that are shown, only their users have been counted since
+      const [products, devices] = await Promise.all([readProducts(range, signal), readDevices(range, signal)]);
+      this.#shown = { ...known, totals, usersPrint, products, ...devices };
+      this.#showChoice();
+      return this.#showParts();
+    }
     // two at a time, for browsers open six connections and today's figures want theirs
-    const [days, byProduct] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
-    this.#shown = { range, print, events: sumOf(totals.events), ...days, byProduct };
+    const [days, orders] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
+    this.#shown = { range, totals, print, usersPrint, ...days, ...orders };
     this.#show();
   }
 
   #showChoice() {
-    const { range, events } = this.#shown;
-    this.#picker.show(range, { today: this.#clock.today, zone: this.#clock.zone, overview: this.#overview, events });
+    const { range, totals } = this.#shown;
+    const { today, zone } = this.#clock;
+    this.#picker.show(range, { today, zone, overview: this.#overview, events: sumOf(totals.events) });
+    showRange(totals, range, zone);
   }
 
   #show() {
-    const { range, events, all, devices, byProduct } = this.#shown;
+    const { range, totals, all, devices, byProduct } = this.#shown;
     this.#showChoice();
-    const nothing = events === 0;
+    const nothing = sumOf(totals.events) === 0;
     document.getElementById("over-time").hidden = nothing;
     document.getElementById("range-empty").hidden = !nothing;
     if (nothing) return this.#offerData(range);
@@ -123,6 +144,12 @@ export class OverTime {
     this.#cards.orders.show(ordersView({ all, byProduct, list, group, today }));
     this.#cards.daily.show(dailyView({ all, list, group, today }));
     this.#showDevices(devices);
+    this.#showParts();
+  }
+
+  #showParts() {
+    const { products, devices, onDevice, totals } = this.#shown;
+    showParts(parts({ products, devices, onDevice, total: { ...totals.events, users: totals.users } }));
   }
 
   #showDevices(rows) {
@@ -155,18 +182,30 @@ export class OverTime {
 }
 
 async function readDays(range, signal) {
-  const all = await read("/api/daily", range, signal);
-  const devices = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
-  return { all: all.rows, devices: devices.rows };
+  const { rows } = await read("/api/daily", range, signal);
+  return { all: rows, ...(await readDevices(range, signal)) };
 }
 
-/** The products that are shown, each with the daily rows of its orders. */
-async function readOrders(range, signal) {
-  const orders = { ...range, event_type: "order" };
-  const { rows } = await read("/api/breakdown", { ...orders, by: "product", limit: 1000 }, signal);
-  const byProduct = [];
-  for (const product of orderedProducts(rows)) {
-    byProduct.push([product, (await read("/api/daily", { ...orders, product }, signal)).rows]);
+/** The devices, and the products on each. */
+async function readDevices(range, signal) {
+  const { rows } = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
+  const onDevice = [];
+  for (const { value } of rows) {
+    if (value !== null) onDevice.push([value, await readProducts({ ...range, site_version: value }, signal)]);
   }
-  return byProduct;
+  return { devices: rows, onDevice };
+}
+
+async function readProducts(picked, signal) {
+  return (await read("/api/breakdown", { ...picked, by: "product", limit: 1000 }, signal)).rows;
+}
+
+/** The products, and those that are shown with the daily rows of their orders. */
+async function readOrders(range, signal) {
+  const products = await readProducts(range, signal);
+  const byProduct = [];
+  for (const product of orderedProducts(products)) {
+    byProduct.push([product, (await read("/api/daily", { ...range, event_type: "order", product }, signal)).rows]);
+  }
+  return { products, byProduct };
 }

@@ -5,9 +5,9 @@ const LAST_RETRY = 15_000;
 
 /**
  * A job that may be asked for at any rate. The first request runs it at once; requests while it runs,
- * or before `gap()` milliseconds have passed since its last start, become one more run afterwards. So
- * the last request is always followed by a whole run. A run that fails is repeated with growing
- * pauses, unless its error says `retry: false`.
+ * or before `gap(took)` milliseconds have passed since its last start, become one more run afterwards:
+ * `took` is how long the last run took. So the last request is always followed by a whole run. A run
+ * that fails is repeated with growing pauses, unless its error says `retry: false`.
  *
  * `job(signal)` may resolve to a number of milliseconds after which it wants to run again.
  */
@@ -20,6 +20,7 @@ export class Paced {
   #running = null;
   #timer = null;
   #started = -Infinity;
+  #took = 0;
   #retry = 0;
 
   /** `onOutcome(error, pause)`: null after a success, else the error and when it is tried again. */
@@ -58,7 +59,7 @@ export class Paced {
     clearTimeout(this.#timer);
     this.#timer = null;
     if (!this.#wanted || this.#paused || this.#running) return;
-    const wait = this.#started + Math.max(this.#gap(), this.#retry) - performance.now();
+    const wait = this.#started + Math.max(this.#gap(this.#took), this.#retry) - performance.now();
     if (wait > 0) this.#timer = setTimeout(() => this.#next(), wait);
     else this.#run();
   }
@@ -72,6 +73,7 @@ export class Paced {
     try {
       again = await this.#job(run.signal);
       if (this.#running !== run) return;
+      this.#took = performance.now() - this.#started;
       this.#retry = 0;
       this.#onOutcome(null);
     } catch (error) {

@@ -56,6 +56,24 @@ test("runs start no closer than the gap", async () => {
   assert.ok(starts[1] - starts[0] >= 59);
 });
 
+test("the gap is told how long the last run took", async () => {
+  const { runs, run } = job();
+  const took = [];
+  const paced = new Paced(
+    run,
+    (time) => took.push(time) && 0,
+    () => {},
+  );
+  paced.resume();
+  paced.request();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  paced.request();
+  runs[0].resolve();
+  await until(() => runs.length === 2);
+  assert.equal(took[0], 0);
+  assert.ok(took[1] >= 19);
+});
+
 test("a paused job runs when it is resumed, and only if it was asked for", async () => {
   const { runs, run } = job();
   const paced = new Paced(

@@ -1,17 +1,22 @@
-// The figures of today.
+// The figures of today, and those of the chosen range.
 
 import * as format from "./format.js";
+import { addDays } from "./range.js";
 
 const ZERO = { banner_show: 0, banner_click: 0, order: 0, amount: {} };
 
 function write(name, text, full) {
   const element = document.querySelector(`[data-figure="${name}"]`);
   if (element.textContent !== text) element.textContent = text;
-  element.title = full && full !== text ? full : "";
+  const more = full && full !== text ? full : null;
+  element.title = more ?? "";
+  element.ariaLabel = more;
 }
 
 function note(name, text) {
-  document.querySelector(`[data-note="${name}"]`).textContent = text;
+  for (const element of document.querySelectorAll(`[data-note="${name}"]`)) {
+    if (element.textContent !== text) element.textContent = text;
+  }
 }
 
 /** `rows` of /api/daily for yesterday and today. */
@@ -34,6 +39,27 @@ export function showTiles(rows, today) {
   write("conversion-today", format.percent(now.order, now.banner_click));
   note("conversion-today", `yesterday ${format.percent(before.order, before.banner_click)}`);
   showRevenue(now.amount, before.amount);
+}
+
+/** `totals` of /api/totals for a range of days of the zone. */
+export function showRange({ events, users, pending }, range, zone) {
+  const { banner_show: shows, banner_click: clicks, order: orders } = events;
+  for (const [name, figure] of Object.entries({ users, shows, clicks, orders })) {
+    write(name, format.compact(figure), format.count(figure));
+  }
+  const all = Object.values(events).reduce((sum, figure) => sum + figure, 0);
+  note("shows", shows ? `${format.percent(shows, all)} of all events` : "");
+  note("clicks", clicks ? `${format.percent(clicks, shows)} of shows` : "");
+  note("orders", orders ? `${format.percent(orders, clicks)} of clicks` : "");
+  note("pending", pending ? pendingWords(pending, range, zone) : "");
+}
+
+/** Which users are stored and not counted yet. `pending` is a closed range of times, some perhaps beyond the days. */
+function pendingWords(pending, range, zone) {
+  const [first, last] = [pending.from, pending.to].map((time) => format.dayOf(new Date(time), zone));
+  const from = first > range.from ? first : range.from;
+  const to = last < range.to ? addDays(last, 1) : range.to;
+  return `Users of ${format.dayRange(from, to)} still being counted.`;
 }
 
 /** A line a currency, largest figures first: sums are never made across. */

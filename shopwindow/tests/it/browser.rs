@@ -8,8 +8,9 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
-use crate::demo::Demo;
+use crate::demo::{Demo, generate, replay_to_end};
 use crate::dir::{Dir, wait_until};
 
 /// Headless Chromium's own user agent says that it is a bot.
@@ -72,6 +73,11 @@ impl Browser {
             assert!(begin.elapsed() < Duration::from_secs(30), "{script} still gives {value}, not {expected}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    async fn said_nothing(&self) {
+        let said = self.client.issue_cmd(Console).await.unwrap();
+        assert_eq!(said, json!([]), "the console is not empty");
     }
 
     async fn end(mut self) {
@@ -139,8 +145,7 @@ async fn an_order_moves_the_open_charts_page_without_a_reload() {
     let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
                    .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
-    let said = browser.client.issue_cmd(Console).await.unwrap();
-    assert_eq!(said, json!([]), "the console is not empty");
+    browser.said_nothing().await;
 
     browser.end().await;
     assert!(demo.end(Signal::SIGINT).success());
@@ -151,4 +156,57 @@ async fn an_order_moves_the_open_charts_page_without_a_reload() {
 async fn browser_shows(demo: &Demo) -> u64 {
     let rows = demo.json("api/breakdown?by=product&product=clothes").await;
     rows["rows"][0]["banner_show"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn the_page_shows_each_product_on_each_device_and_the_users_as_a_recount_gives_them() {
+    let dir = Dir::new();
+    let file = generate(&dir, 30_000);
+    let demo = Demo::start(&dir).await;
+    let browser = Browser::start(&dir).await;
+    browser.client.goto(&format!("{}?from=2019-01-01&to=2019-04-01", demo.charts)).await.unwrap();
+    browser.until("return document.querySelector('#empty').checkVisibility()", json!(true)).await;
+
+    let summary = replay_to_end(&dir, &file);
+    assert_eq!(summary["stored"], 30_000);
+    let recount = recount(&mut dir.database().await).await;
+    let cells = recount.as_object().unwrap().keys().filter(|key| key.contains(" on ") && !key.starts_with("all "));
+    assert_eq!(cells.count(), 10, "{recount}");
+
+    let table = "return Object.fromEntries([...document.querySelectorAll('#parts tr[data-device]')].map(row =>\
+                 [`${row.dataset.product || 'all'}${row.dataset.device && ' on ' + row.dataset.device}`,\
+                  [...row.cells].slice(1).map(cell => Number(cell.textContent.replace(/\\D/g, '')))]))";
+    browser.until(table, recount.clone()).await;
+    for (n, figure) in ["shows", "clicks", "orders", "users"].into_iter().enumerate() {
+        let shown = format!(
+            "return Number(document.querySelector('[data-figure=\"{figure}\"]').textContent.replace(/\\D/g, ''))"
+        );
+        assert_eq!(browser.eval(&shown).await, recount["all"][n], "{figure}");
+    }
+    browser.until("return document.querySelector('[data-note=\"pending\"]').textContent", json!("")).await;
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+/// Shows, clicks, orders and distinct users of three months: of all, of each product, on each device.
+async fn recount(database: &mut PgConnection) -> Value {
+    sqlx::query_scalar(
+        "with counted as (
+            select coalesce(product, 'all') || coalesce(' on ' || site_version, '') as part,
+                count(*) filter (where event_type = 'banner_show') as shows,
+                count(*) filter (where event_type = 'banner_click') as clicks,
+                count(*) filter (where event_type = 'order') as orders,
+                count(distinct user_id) as users
+            from events
+            where occurred_at >= '2019-01-01T00:00:00Z' and occurred_at < '2019-04-01T00:00:00Z'
+            group by cube (product, site_version)
+        )
+        select jsonb_object_agg(part, jsonb_build_array(shows, clicks, orders, users)) from counted",
+    )
+    .fetch_one(database)
+    .await
+    .unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,15 @@ pub(crate) fn replay(dir: &Dir, file: &Path, options: &[&str]) -> Command {
     }
     command.stderr(Stdio::null());
     command
+}
+
+/// Generates a product.csv of so many rows.
+pub(crate) fn generate(dir: &Dir, rows: u32) -> PathBuf {
+    let file = dir.path().join("product.csv");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
+    command.args(["generate", "product-csv", "--rows"]).arg(rows.to_string());
+    assert!(command.stdout(fs::File::create(&file).unwrap()).status().unwrap().success());
+    file
 }
 
 /// Replays the file to its end and returns the summary.
@@ -144,12 +153,7 @@ async fn served(demo: &Demo) -> BTreeMap<String, u64> {
 #[tokio::test]
 async fn visits_and_files_are_counted_exactly_whatever_is_killed() {
     let dir = Dir::new();
-    let file = dir.path().join("product.csv");
-    let generated = Command::new(env!("CARGO_BIN_EXE_shopwindow"))
-        .args(["generate", "product-csv", "--rows", "30000"])
-        .stdout(fs::File::create(&file).unwrap())
-        .status();
-    assert!(generated.unwrap().success());
+    let file = generate(&dir, 30_000);
     let expected = count(&file);
     assert_eq!(expected.values().sum::<u64>(), 30_000);
 
