@@ -2,6 +2,7 @@
 //! day, where the range is made of whole such days, and else from the rows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
@@ -192,11 +193,10 @@ impl Kept {
 
 impl Picked {
     /// The days that may hold a time of the range: a local date is at most two days from that of UTC.
-    fn days(&self) -> (std::ops::Bound<(NaiveDate, i32)>, std::ops::Bound<(NaiveDate, i32)>) {
-        use std::ops::Bound::{Excluded, Included, Unbounded};
+    fn days(&self) -> Range<(NaiveDate, i32)> {
         let from = self.starting.and_then(|time| time.date_naive().checked_sub_days(Days::new(2)));
         let to = self.ending.and_then(|time| time.date_naive().checked_add_days(Days::new(3)));
-        (from.map_or(Unbounded, |day| Included((day, i32::MIN))), to.map_or(Unbounded, |day| Excluded((day, i32::MIN))))
+        (from.unwrap_or(NaiveDate::MIN), i32::MIN)..(to.unwrap_or(NaiveDate::MAX), i32::MIN)
     }
 
     /// Whether events between these times are in the range: all or none of them; else none.
