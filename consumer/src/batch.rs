@@ -56,7 +56,7 @@ pub(crate) const COLUMNS: &[&str] = &[
 ];
 
 /// A batch is full at this many bytes, whatever its number of rows.
-const FULL_BYTES: usize = 24 << 20;
+const FULL_BYTES: usize = 16 << 20;
 
 /// What events are counted by; `currency` is none for events that brought nothing in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -36,7 +36,7 @@ const PAUSES: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// One fold takes about so many events, which bounds its memory.
-const FOLD_EVENTS: usize = 500_000;
+const FOLD_EVENTS: usize = 300_000;
 
 /// A fold of so many rewrites much of `cell_days`.
 const MANY_EVENTS: usize = 50_000;

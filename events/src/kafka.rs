@@ -115,7 +115,7 @@ impl Kafka {
             // consumer that catches up at half of what it can do)
             .set("fetch.queue.backoff.ms", "10")
             // bounds the memory of prefetched messages, for each partition (default: 64 MB)
-            .set("queued.max.messages.kbytes", "8192")
+            .set("queued.max.messages.kbytes", "4096")
             // the broker answers a fetch as soon as there is anything, at the latest after this
             // (default: 500 ms; only delays noticing that a partition has nothing)
             .set("fetch.wait.max.ms", "100");
