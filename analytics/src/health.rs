@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::Analytics;
+use crate::figures::Shop;
 use crate::problem::in_time;
 
 /// How long Kafka has to answer.
@@ -38,7 +39,7 @@ pub(crate) async fn alive() -> impl Responder {
 
 /// `GET /readyz`: whether Kafka, PostgreSQL and all services of the process work, and if not, which.
 pub(crate) async fn ready(analytics: Data<Analytics>) -> impl Responder {
-    let (postgresql, kafka) = tokio::join!(in_time(analytics.shop()), kafka(analytics.kafka.clone()));
+    let (postgresql, kafka) = tokio::join!(in_time(Shop::now(&analytics.pool)), kafka(analytics.kafka.clone()));
     let mut away = Vec::new();
     if let Err(problem) = postgresql {
         problem.log();

@@ -58,8 +58,7 @@ pub struct Config {
 /// What the handlers share.
 struct Analytics {
     pool: PgPool,
-    zones: span::Zones,
-    sets: users::Sets,
+    known: figures::Known,
     live: live::Live,
     pages: page::Pages,
     kafka: events::Kafka,
@@ -94,8 +93,7 @@ pub fn serve(
     let answering = TaskTracker::new();
     let analytics = web::Data::new(Analytics {
         pool,
-        zones: span::Zones::default(),
-        sets: users::Sets::default(),
+        known: figures::Known::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
         kafka: config.kafka,
