@@ -1,7 +1,7 @@
 //! Table to charts page, JSON and live stream. It only reads: every figure is a count of the stored
 //! events, taken from the kept counts where these are enough and from the rows where not.
 //!
-//! The SQL stands in `queries/`. [`serve`] is the one entry; `question` reads a request's parameters,
+//! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`] recounts what it serves; `question` reads a request's parameters,
 //! `span` turns them into what the queries take, `figures` and `lookup` answer in JSON, `live` is the
 //! stream, `page` the page, `health` what a supervisor asks.
 
@@ -14,6 +14,7 @@ mod problem;
 mod question;
 mod span;
 mod users;
+mod verify;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use health::{Away, Neighbours};
+pub use verify::{Finding, Place, verify};
 
 /// How long a request waits for a connection to PostgreSQL.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -2,6 +2,8 @@
 //! day, where the range is made of whole such days, and else from the rows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::RangeBounds;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
@@ -194,8 +196,7 @@ impl Kept {
 
 impl Picked {
     /// The days that may hold a time of the range: a local date is at most two days from that of UTC.
-    fn days(&self) -> (std::ops::Bound<(NaiveDate, i32)>, std::ops::Bound<(NaiveDate, i32)>) {
-        use std::ops::Bound::{Excluded, Included, Unbounded};
+    fn days(&self) -> impl RangeBounds<(NaiveDate, i32)> {
         let from = self.starting.and_then(|time| time.date_naive().checked_sub_days(Days::new(2)));
         let to = self.ending.and_then(|time| time.date_naive().checked_add_days(Days::new(3)));
         (from.map_or(Unbounded, |day| Included((day, i32::MIN))), to.map_or(Unbounded, |day| Excluded((day, i32::MIN))))

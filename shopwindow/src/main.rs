@@ -3,6 +3,7 @@
 mod demo;
 mod services;
 mod signals;
+mod verify;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Recount from the events everything that is kept and served; exit 1 and name what differs
+    Verify(verify::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -72,6 +75,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             migrate_if_possible(&config.database).await;
             analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
         }
+        Command::Verify(args) => return verify::run(&args).await,
         Command::Migrate(database) => {
             migrate(&database).await?;
         }

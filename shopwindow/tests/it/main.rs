@@ -5,3 +5,4 @@ mod browser;
 mod demo;
 mod dir;
 mod services;
+mod verify;
