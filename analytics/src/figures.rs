@@ -6,16 +6,24 @@ use actix_web::web::{Data, Json as Answer};
 use actix_web::{HttpRequest, Responder};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::Serialize;
+use sqlx::postgres::{PgConnection, PgExecutor};
 use sqlx::types::Json;
 
 use crate::Analytics;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Span, View};
-use crate::users::{Pending, Users};
+use crate::span::{Span, View, Zones};
+use crate::users::{Pending, Sets, Users};
 
 /// A hundred years: more than anyone has events of.
 const MAX_DAYS: i64 = 36_600;
+
+/// What is remembered from one question to the next.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) zones: Zones,
+    pub(crate) sets: Sets,
+}
 
 /// Revenue: currencies and their sums in decimal.
 type Amount = BTreeMap<String, String>;
@@ -30,7 +38,7 @@ struct Calendar {
 }
 
 #[derive(Serialize)]
-struct Daily {
+pub(crate) struct Daily {
     tz: String,
     rows: Vec<Day>,
 }
@@ -50,7 +58,7 @@ struct Day {
 }
 
 #[derive(Serialize)]
-struct Breakdown {
+pub(crate) struct Breakdown {
     rows: Vec<Part>,
 }
 
@@ -83,7 +91,7 @@ struct Counted {
 }
 
 #[derive(Serialize)]
-struct Totals {
+pub(crate) struct Totals {
     events: Events,
     amount: Json<Amount>,
     users: i64,
@@ -114,7 +122,7 @@ struct Events {
 
 /// `GET /api/shop`: what the page needs to begin a new day when the shop does.
 pub(crate) async fn shop(analytics: Data<Analytics>) -> Result<impl Responder, Problem> {
-    let shop = in_time(analytics.shop()).await?;
+    let shop = in_time(Shop::now(&analytics.pool)).await?;
     Ok(Answer(Calendar {
         tz: shop.tz,
         now: rfc3339(shop.now),
@@ -127,8 +135,13 @@ pub(crate) async fn shop(analytics: Data<Analytics>) -> Result<impl Responder, P
 /// `GET /api/daily`: every day of the range, zeros included.
 pub(crate) async fn daily(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
     let question = Question::read(request.query_string(), &[])?;
-    let (tz, rows) = in_time(async {
-        let span = Span::of(&question, View::ByDay, &analytics).await?;
+    let asking = async { Daily::of(&question, &analytics.known, &mut *analytics.pool.acquire().await?).await };
+    Ok(Answer(in_time(asking).await?))
+}
+
+impl Daily {
+    pub(crate) async fn of(question: &Question, known: &Known, connection: &mut PgConnection) -> Result<Self, Problem> {
+        let span = Span::of(question, View::ByDay, &known.zones, connection).await?;
         let rows = sqlx::query_file_as!(
             Day,
             "queries/daily.sql",
@@ -141,17 +154,15 @@ pub(crate) async fn daily(analytics: Data<Analytics>, request: HttpRequest) -> R
             span.filters,
             MAX_DAYS + 1,
         )
-        .fetch_all(&analytics.pool)
+        .fetch_all(connection)
         .await?;
-        Ok((span.tz, rows))
-    })
-    .await?;
-    if rows.len() as i64 > MAX_DAYS {
-        let [from, to] = [("from", question.from), ("to", question.to)]
-            .map(|(name, bound)| bound.map_or(format!("no {name}"), |bound| format!("{name} \"{bound}\"")));
-        return Err(Problem::Parameter(format!("{from} and {to} span more than {MAX_DAYS} days")));
+        if rows.len() as i64 > MAX_DAYS {
+            let [from, to] = [("from", question.from), ("to", question.to)]
+                .map(|(name, bound)| bound.map_or(format!("no {name}"), |bound| format!("{name} \"{bound}\"")));
+            return Err(Problem::Parameter(format!("{from} and {to} span more than {MAX_DAYS} days")));
+        }
+        Ok(Self { tz: span.tz, rows })
     }
-    Ok(Answer(Daily { tz, rows }))
 }
 
 /// `GET /api/breakdown`: the values of a dimension, largest first.
@@ -159,8 +170,20 @@ pub(crate) async fn breakdown(analytics: Data<Analytics>, request: HttpRequest) 
     let question = Question::read(request.query_string(), &["by", "limit"])?;
     let by = question.by()?;
     let limit = question.limit(100, 10_000)?;
-    let rows = in_time(async {
-        let span = Span::of(&question, View::By(by), &analytics).await?;
+    let asking =
+        async { Breakdown::of(&question, by, limit, &analytics.known, &mut *analytics.pool.acquire().await?).await };
+    Ok(Answer(in_time(asking).await?))
+}
+
+impl Breakdown {
+    pub(crate) async fn of(
+        question: &Question,
+        by: &'static str,
+        limit: i64,
+        known: &Known,
+        connection: &mut PgConnection,
+    ) -> Result<Self, Problem> {
+        let span = Span::of(question, View::By(by), &known.zones, connection).await?;
         let rows = sqlx::query_file_as!(
             Counted,
             "queries/breakdown.sql",
@@ -174,13 +197,11 @@ pub(crate) async fn breakdown(analytics: Data<Analytics>, request: HttpRequest) 
             by,
             limit,
         )
-        .fetch_all(&analytics.pool)
+        .fetch_all(&mut *connection)
         .await?;
-        let users = analytics.users(&span, View::By(by)).await?;
-        Ok(rows.into_iter().map(|row| row.with(&users)).collect())
-    })
-    .await?;
-    Ok(Answer(Breakdown { rows }))
+        let users = known.sets.users(&span, View::By(by), connection).await?;
+        Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() })
+    }
 }
 
 impl Counted {
@@ -194,8 +215,13 @@ impl Counted {
 /// `GET /api/totals`: all events of the range together.
 pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
     let question = Question::read(request.query_string(), &[])?;
-    let (all, users) = in_time(async {
-        let span = Span::of(&question, View::Whole, &analytics).await?;
+    let asking = async { Totals::of(&question, &analytics.known, &mut *analytics.pool.acquire().await?).await };
+    Ok(Answer(in_time(asking).await?))
+}
+
+impl Totals {
+    pub(crate) async fn of(question: &Question, known: &Known, connection: &mut PgConnection) -> Result<Self, Problem> {
+        let span = Span::of(question, View::Whole, &known.zones, connection).await?;
         let all = sqlx::query_file!(
             "queries/totals.sql",
             span.source.as_str(),
@@ -206,29 +232,27 @@ pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> 
             span.to_day,
             span.filters,
         )
-        .fetch_one(&analytics.pool)
+        .fetch_one(&mut *connection)
         .await?;
-        let users = analytics.users(&span, View::Whole).await?;
-        Ok((all, users))
-    })
-    .await?;
-    Ok(Answer(Totals {
-        events: Events {
-            banner_show: all.banner_show,
-            banner_click: all.banner_click,
-            page_view: all.page_view,
-            product_view: all.product_view,
-            cart: all.cart,
-            cart_remove: all.cart_remove,
-            order: all.order,
-        },
-        amount: all.amount,
-        users: users.of(None),
-        sessions: None,
-        first: all.first.map(rfc3339),
-        last: all.last.map(rfc3339),
-        pending: users.pending.map_or(Lag::Not(false), Lag::Range),
-    }))
+        let users = known.sets.users(&span, View::Whole, connection).await?;
+        Ok(Self {
+            events: Events {
+                banner_show: all.banner_show,
+                banner_click: all.banner_click,
+                page_view: all.page_view,
+                product_view: all.product_view,
+                cart: all.cart,
+                cart_remove: all.cart_remove,
+                order: all.order,
+            },
+            amount: all.amount,
+            users: users.of(None),
+            sessions: None,
+            first: all.first.map(rfc3339),
+            last: all.last.map(rfc3339),
+            pending: users.pending.map_or(Lag::Not(false), Lag::Range),
+        })
+    }
 }
 
 /// The shop's calendar, and how its day goes so far.
@@ -241,10 +265,10 @@ pub(crate) struct Shop {
     pub(crate) has_events: bool,
 }
 
-impl Analytics {
+impl Shop {
     /// Asks PostgreSQL, for its clock and its zones are the ones that count.
-    pub(crate) async fn shop(&self) -> Result<Shop, Problem> {
-        Ok(sqlx::query_file_as!(Shop, "queries/shop.sql").fetch_one(&self.pool).await?)
+    pub(crate) async fn now(connection: impl PgExecutor<'_>) -> Result<Self, Problem> {
+        Ok(sqlx::query_file_as!(Shop, "queries/shop.sql").fetch_one(connection).await?)
     }
 }
 

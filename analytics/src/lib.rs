@@ -1,9 +1,10 @@
 //! Table to charts page, JSON and live stream. It only reads: every figure is a count of the stored
 //! events, taken from the kept counts where these are enough and from the rows where not.
 //!
-//! The SQL stands in `queries/`. [`serve`] is the one entry; `question` reads a request's parameters,
-//! `span` turns them into what the queries take, `figures` and `lookup` answer in JSON, `live` is the
-//! stream, `page` the page, `health` what a supervisor asks, `checks` what may be wrong.
+//! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
+//! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures` and
+//! `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page` the page, `health` what a
+//! supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
 mod figures;
@@ -15,6 +16,7 @@ mod problem;
 mod question;
 mod span;
 mod users;
+mod verify;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use health::Neighbours;
+pub use verify::{Finding, Place, verify};
 
 /// How long a request waits for a connection to PostgreSQL.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,8 +62,7 @@ pub struct Config {
 /// What the handlers share.
 struct Analytics {
     pool: PgPool,
-    zones: span::Zones,
-    sets: users::Sets,
+    known: figures::Known,
     live: live::Live,
     pages: page::Pages,
     kafka: events::Kafka,
@@ -95,8 +97,7 @@ pub fn serve(
     let answering = TaskTracker::new();
     let analytics = web::Data::new(Analytics {
         pool,
-        zones: span::Zones::default(),
-        sets: users::Sets::default(),
+        known: figures::Known::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
         kafka: config.kafka,

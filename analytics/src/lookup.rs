@@ -4,6 +4,7 @@ use actix_web::web::{Data, Json as Answer, Path};
 use actix_web::{Either, HttpRequest, Responder};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -57,8 +58,9 @@ pub(crate) async fn latest(analytics: Data<Analytics>, request: HttpRequest) -> 
     let question = Question::read(request.query_string(), &["limit"])?;
     let limit = question.limit(50, 1_000)?;
     let rows = in_time(async {
-        let span = Span::of(&question, View::Rows, &analytics).await?;
-        Ok(rows(&analytics, &span, None, limit).await?)
+        let mut connection = analytics.pool.acquire().await?;
+        let span = Span::of(&question, View::Rows, &analytics.known.zones, &mut connection).await?;
+        Ok(rows(&span, None, limit, &mut connection).await?)
     })
     .await?;
     Ok(Answer(Latest { rows: rows.into_iter().map(|row| row.event).collect() }))
@@ -68,12 +70,13 @@ pub(crate) async fn latest(analytics: Data<Analytics>, request: HttpRequest) -> 
 pub(crate) async fn event(analytics: Data<Analytics>, id: Path<String>) -> Result<impl Responder, Problem> {
     let event_id = Uuid::parse_str(&id).map_err(|_| Problem::parameter("event_id", &id, "is no UUID"))?;
     in_time(async {
-        if let Some(row) = rows(&analytics, &Span::everything(), Some(event_id), 1).await?.pop() {
+        let mut connection = analytics.pool.acquire().await?;
+        if let Some(row) = rows(&Span::everything(), Some(event_id), 1, &mut connection).await?.pop() {
             let Row { event, stored_at, topic, partition, offset } = row;
             return Ok(Either::Left(Answer(Stored { state: "stored", stored_at, topic, partition, offset, event })));
         }
         let rejected =
-            sqlx::query_file!("queries/rejected.sql", event_id).fetch_optional(&analytics.pool).await?.ok_or_else(
+            sqlx::query_file!("queries/rejected.sql", event_id).fetch_optional(&mut *connection).await?.ok_or_else(
                 || Problem::NotFound(format!("no event {event_id} has come this far, neither stored nor rejected")),
             )?;
         Ok(Either::Right(Answer(Rejected {
@@ -90,7 +93,12 @@ pub(crate) async fn event(analytics: Data<Analytics>, id: Path<String>) -> Resul
     .await
 }
 
-async fn rows(analytics: &Analytics, span: &Span, event_id: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<Row>> {
+async fn rows(
+    span: &Span,
+    event_id: Option<Uuid>,
+    limit: i64,
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<Row>> {
     sqlx::query_file_as!(
         Row,
         "queries/stored.sql",
@@ -104,6 +112,6 @@ async fn rows(analytics: &Analytics, span: &Span, event_id: Option<Uuid>, limit:
         event_id,
         limit,
     )
-    .fetch_all(&analytics.pool)
+    .fetch_all(connection)
     .await
 }

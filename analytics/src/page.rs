@@ -14,6 +14,7 @@ use serde::Serialize;
 use tera::Tera;
 
 use crate::Analytics;
+use crate::figures::Shop;
 use crate::problem::{Problem, in_time, quoted};
 
 #[derive(Embed)]
@@ -81,7 +82,7 @@ pub(crate) async fn charts(analytics: Data<Analytics>) -> Result<HttpResponse, P
         today: None,
         orders_today: 0,
     };
-    let status = match in_time(analytics.shop()).await {
+    let status = match in_time(Shop::now(&analytics.pool)).await {
         Ok(shop) => {
             shown.has_events = shop.has_events;
             shown.tz = shop.tz;

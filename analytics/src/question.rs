@@ -47,7 +47,7 @@ pub(crate) const DIMENSIONS: &[&str] = &[
 ];
 
 /// The dimensions that the kept counts have.
-const KEPT: &[&str] = &["event_type", "product", "site_version", "source"];
+pub(crate) const KEPT: &[&str] = &["event_type", "product", "site_version", "source"];
 
 const MAX_QUERY_BYTES: usize = 8_000;
 const MAX_FILTER_VALUES: usize = 100;

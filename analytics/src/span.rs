@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
 use tokio::sync::OnceCell;
 
-use crate::Analytics;
 use crate::problem::Problem;
 use crate::question::{Bound, Question, is_kept};
 
@@ -17,9 +16,9 @@ pub(crate) struct Zones(OnceCell<HashMap<String, String>>);
 
 impl Zones {
     /// The zone's name as PostgreSQL spells it.
-    async fn find(&self, pool: &PgPool, tz: &str) -> Result<String, Problem> {
+    async fn find(&self, tz: &str, connection: &mut PgConnection) -> Result<String, Problem> {
         let read = async || -> sqlx::Result<HashMap<String, String>> {
-            let names = sqlx::query_file_scalar!("queries/zones.sql").fetch_all(pool).await?;
+            let names = sqlx::query_file_scalar!("queries/zones.sql").fetch_all(connection).await?;
             Ok(names.into_iter().map(|name| (name.to_lowercase(), name)).collect())
         };
         let names = self.0.get_or_try_init(read).await?;
@@ -96,9 +95,14 @@ impl Span {
 
     /// Finds out what `question` means. A zone that is none and a range that ends before it starts
     /// are the client's fault.
-    pub(crate) async fn of(question: &Question, view: View, analytics: &Analytics) -> Result<Self, Problem> {
+    pub(crate) async fn of(
+        question: &Question,
+        view: View,
+        zones: &Zones,
+        connection: &mut PgConnection,
+    ) -> Result<Self, Problem> {
         let tz = match &question.tz {
-            Some(tz) => Some(analytics.zones.find(&analytics.pool, tz).await?),
+            Some(tz) => Some(zones.find(tz, connection).await?),
             None => None,
         };
         let (from_day, from_instant) = parts(question.from);
@@ -113,7 +117,7 @@ impl Span {
             to_instant,
             dated || view == View::ByDay,
         )
-        .fetch_one(&analytics.pool)
+        .fetch_one(connection)
         .await?;
         if let (Some(from), Some(to), Some(starting), Some(ending)) =
             (question.from, question.to, edges.starting, edges.ending)

@@ -10,9 +10,8 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use futures_util::TryStreamExt;
 use roaring::{MultiOps, RoaringBitmap};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
 
-use crate::Analytics;
 use crate::figures::rfc3339;
 use crate::problem::Problem;
 use crate::span::{Source, Span, View};
@@ -75,15 +74,15 @@ struct Picked {
     ending: Option<DateTime<Utc>>,
 }
 
-impl Analytics {
+impl Sets {
     /// The distinct users of the events of `span`; of each value, where `view` is by a dimension.
-    pub(crate) async fn users(&self, span: &Span, view: View) -> Result<Users, Problem> {
+    pub(crate) async fn users(&self, span: &Span, view: View, connection: &mut PgConnection) -> Result<Users, Problem> {
         let dimension = match view {
             View::By(dimension) => Some(dimension),
             View::Whole | View::ByDay | View::Rows => None,
         };
         if matches!(span.source, Source::Days | Source::Quarters)
-            && let Some(users) = self.users_of_sets(span, dimension).await?
+            && let Some(users) = self.count(span, dimension, connection).await?
         {
             return Ok(users);
         }
@@ -98,16 +97,21 @@ impl Analytics {
             span.filters,
             dimension,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
         .await?;
         Ok(Users { counts: rows.into_iter().map(|row| (row.value, row.users)).collect(), pending: None })
     }
 
     /// None when the range holds a part of a day that is kept whole only.
-    async fn users_of_sets(&self, span: &Span, dimension: Option<&str>) -> Result<Option<Users>, Problem> {
+    async fn count(
+        &self,
+        span: &Span,
+        dimension: Option<&str>,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Users>, Problem> {
         // what is pending first: what is folded meanwhile may be counted, but must not be missing
         let cells = sqlx::query_file!("queries/picked_cells.sql", span.filters, dimension, span.starting, span.ending)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await?;
         let pending_from = cells.iter().filter_map(|cell| cell.pending_from).min();
         let pending_to = cells.iter().filter_map(|cell| cell.pending_to).max();
@@ -120,8 +124,8 @@ impl Analytics {
             }
             picked.cells.insert(cell.cell_id, number);
         }
-        let counted = if self.sets.refresh(&self.pool).await? {
-            let kept = self.sets.kept.clone();
+        let counted = if self.refresh(connection).await? {
+            let kept = self.kept.clone();
             let counting = tokio::task::spawn_blocking(move || {
                 let kept = kept.read().unwrap_or_else(PoisonError::into_inner);
                 (kept.count(&picked), picked.values)
@@ -129,20 +133,18 @@ impl Analytics {
             let (counts, values) = counting.await.context("count users").map_err(Problem::Internal)?;
             counts.map(|counts| (counts, values))
         } else {
-            picked.count_unkept(&self.pool).await?.map(|counts| (counts, picked.values))
+            picked.count_unkept(connection).await?.map(|counts| (counts, picked.values))
         };
         Ok(counted.map(|(counts, values)| Users {
             counts: values.into_iter().zip(counts).collect(),
             pending: pending_from.zip(pending_to).map(|(from, to)| Pending { from: rfc3339(from), to: rfc3339(to) }),
         }))
     }
-}
 
-impl Sets {
     /// Reads what has changed. False when it is more than may be kept.
-    async fn refresh(&self, pool: &PgPool) -> Result<bool, Problem> {
+    async fn refresh(&self, connection: &mut PgConnection) -> Result<bool, Problem> {
         let _one_at_a_time = self.refreshing.lock().await;
-        let since = sqlx::query_scalar!("select kept_since from settings").fetch_one(pool).await?;
+        let since = sqlx::query_scalar!("select kept_since from settings").fetch_one(&mut *connection).await?;
         let (mut fold, mut bytes) = {
             let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
             if kept.since != Some(since) {
@@ -151,7 +153,7 @@ impl Sets {
             (kept.fold, kept.bytes)
         };
         let mut changed = Vec::new();
-        let mut rows = sqlx::query_file!("queries/user_sets.sql", fold).fetch(pool);
+        let mut rows = sqlx::query_file!("queries/user_sets.sql", fold).fetch(connection);
         while bytes <= MOST_KEPT_BYTES
             && let Some(row) = rows.try_next().await?
         {
@@ -213,11 +215,11 @@ impl Picked {
     }
 
     /// As [`Kept::count`], reading one set after the other.
-    async fn count_unkept(&self, pool: &PgPool) -> Result<Option<Vec<i64>>, Problem> {
+    async fn count_unkept(&self, connection: &mut PgConnection) -> Result<Option<Vec<i64>>, Problem> {
         let cells: Vec<i32> = self.cells.keys().copied().collect();
         let mut unions = vec![RoaringBitmap::new(); self.values.len()];
         let mut rows =
-            sqlx::query_file!("queries/user_sets_unkept.sql", &cells, self.starting, self.ending).fetch(pool);
+            sqlx::query_file!("queries/user_sets_unkept.sql", &cells, self.starting, self.ending).fetch(connection);
         while let Some(row) = rows.try_next().await? {
             match self.takes(row.first_at, row.last_at) {
                 Some(true) => unions[self.cells[&row.cell_id]] |= deserialize(&row.users)?,

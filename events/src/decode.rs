@@ -90,7 +90,9 @@ fn read(payload: &[u8], published_at: Option<DateTime<Utc>>) -> Result<Event<'_>
         && let Some(price) = event.price
     {
         let quantity = Decimal::from(event.quantity.unwrap_or(1));
-        let amount = price.checked_mul(quantity).filter(|amount| amount.scale() == price.scale());
+        let amount = price.checked_mul(quantity);
+        // a product that was rounded has lost digits; of a zero the scale is not kept
+        let amount = amount.filter(|amount| amount.is_zero() || amount.scale() == price.scale());
         event.amount = Some(amount.ok_or_else(|| format!("amount: {price} × {quantity} has more than 28 digits"))?);
     }
     if event.currency.is_none() && (event.price.is_some() || event.amount.is_some()) {
@@ -494,6 +496,8 @@ mod tests {
         assert_eq!(order(r#""price":"19.99","quantity":3"#).amount, "59.97".parse().ok());
         assert_eq!(order(r#""price":"19.99","quantity":3,"amount":"50""#).amount, "50".parse().ok());
         assert_eq!(order(r#""price":"19.99""#).currency.as_deref(), Some("USD"));
+        assert_eq!(order(r#""price":"0.00""#).amount, "0".parse().ok());
+        assert_eq!(order(r#""price":"19.99","quantity":0"#).amount, "0".parse().ok());
         assert_eq!(order(r#""quantity":3"#).amount, None);
         assert_eq!(order(r#""quantity":3"#).currency, None);
         let view = with(r#""price":"19.99""#);

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod services;
 mod signals;
+mod verify;
 
 use std::io::{IsTerminal, stderr};
 use std::net::{SocketAddr, TcpListener};
@@ -50,6 +51,8 @@ enum Command {
     Replay(replay::Config),
     /// Say what is running, reachable, lagging, full or missing, and what to do
     Doctor(doctor::Args),
+    /// Recount from the events everything that is kept and served; exit 1 and name what differs
+    Verify(verify::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -81,6 +84,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             migrate_if_possible(&config.database).await;
             analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
         }
+        Command::Verify(args) => return verify::run(&args).await,
         Command::Migrate(database) => {
             migrate(&database).await?;
         }

@@ -12,3 +12,4 @@ mod page;
 mod parameters;
 mod sources;
 mod trouble;
+mod verify;

@@ -11,3 +11,4 @@ mod files;
 mod kills;
 mod pipeline;
 mod services;
+mod verify;
