@@ -14,7 +14,15 @@ with kept as (
 ),
 known as (
     select (min(first_at) at time zone $2::text)::date as first_day, (max(last_at) at time zone $2::text)::date as last_day
-    from (select first_at, last_at from cell_days union all select first_at, last_at from event_deltas) known
+    from (
+        select first_at, last_at from cell_days
+        union all
+        select first_at, last_at from event_deltas
+        union all
+        -- where nothing is kept yet
+        select min(occurred_at), max(occurred_at) from events
+        where (select kept_timezone is distinct from timezone from settings)
+    ) known
 ),
 days as (
     select day::date as day

@@ -15,13 +15,21 @@ select
     (
         select coalesce(sum(events), 0)::bigint
         from (
-            select cell_id, events from cell_days where day = today
+            select events from cell_days join cells using (cell_id) where day = today and event_type = 'order'
             union all
-            select cell_id, 1 from delta_events
-            -- most of a bulk load is long ago
-            where delta_last_at > moment - interval '2 days' and (occurred_at at time zone tz)::date = today
-        ) todays join cells using (cell_id)
-        where event_type = 'order'
+            select 1 from delta_events join cells using (cell_id)
+            where event_type = 'order'
+                -- most of a bulk load is long ago
+                and delta_last_at > moment - interval '2 days'
+                and (occurred_at at time zone tz)::date = today
+            union all
+            -- where nothing is kept yet
+            select count(*) from events
+            where (select kept_timezone is distinct from timezone from settings)
+                and event_type = 'order'
+                and occurred_at > moment - interval '2 days'
+                and (occurred_at at time zone tz)::date = today
+        ) todays
     ) as "orders_today!",
     exists (select from events) as "has_events!"
 from shop

@@ -148,3 +148,35 @@ async fn rows_are_read_only_where_kept_counts_do_not_suffice(pool: PgPool) {
     assert_eq!(orders("/api/totals").await, 0);
     app.stop().await;
 }
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn where_nothing_is_kept_yet_the_rows_are_counted(pool: PgPool) {
+    store_random(&pool).await;
+    sqlx::query("update events set occurred_at = now() where event_id = (select min(event_id::text)::uuid from events where event_type = 'order')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    recount(&pool).await;
+    let app = App::start(&pool);
+    let paths = ["/api/daily", "/api/totals", "/api/breakdown?by=source", "/api/daily?tz=Asia/Kathmandu"];
+    let mut kept = Vec::new();
+    for path in paths {
+        kept.push(app.json(path).await);
+    }
+    let page = app.get("/").await.text;
+    assert!(page.contains("data-figure=\"orders-today\""), "{page}");
+
+    // as after the migration of a database that was filled before, until a consumer starts
+    sqlx::query("update settings set kept_timezone = null").execute(&pool).await.unwrap();
+    sqlx::query("truncate cell_days").execute(&pool).await.unwrap();
+    for (path, kept) in paths.iter().zip(kept) {
+        assert_eq!(app.json(path).await, kept, "{path}");
+    }
+    let orders = |page: &str| {
+        let after = page.split_once("data-figure=\"orders-today\"").unwrap().1;
+        after.split_once('<').unwrap().0.rsplit('>').next().unwrap().to_owned()
+    };
+    assert_eq!(orders(&app.get("/").await.text), orders(&page));
+    assert_eq!(orders(&page), "1");
+    app.stop().await;
+}
