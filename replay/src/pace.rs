@@ -17,9 +17,12 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1_800);
 /// The rate of storing is the mean over this time: several batches of a consumer under load.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-/// Messages on their way before a rate is known, and at the least: what any consumer stores in a second
-/// or two, and enough for a fast one to show how fast it is.
-const SMALLEST_WINDOW: u64 = 20_000;
+/// Messages on their way before a rate is known, and at the least.
+const SMALLEST_WINDOW: u64 = 2_000;
+
+/// Twice as many each time that all of them were stored when we looked, for a fast consumer to show how
+/// fast it is; but no more once one had to wait as long as this.
+const SHORT_WAIT: Duration = Duration::from_millis(500);
 
 /// Watches what is acknowledged and stored, and says how much more may be published.
 pub(crate) struct Pace {
@@ -29,6 +32,10 @@ pub(crate) struct Pace {
     stored: VecDeque<(Instant, i64)>,
     /// Since when nothing that waits was stored.
     still_since: Instant,
+    /// What a consumer has stored at once so far, and more: the window before the rate tells.
+    burst: u64,
+    /// The sum of the acknowledged ends.
+    acknowledged: i64,
 }
 
 /// What follows from an observation.
@@ -44,7 +51,13 @@ pub(crate) struct Advice {
 
 impl Pace {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { waiting: VecDeque::new(), stored: VecDeque::new(), still_since: now }
+        Self {
+            waiting: VecDeque::new(),
+            stored: VecDeque::new(),
+            still_since: now,
+            burst: SMALLEST_WINDOW,
+            acknowledged: 0,
+        }
     }
 
     /// Takes in what is acknowledged and stored `now`, and how many messages are on their way to be
@@ -68,12 +81,16 @@ impl Pace {
         }
 
         let behind: i64 = acknowledged.iter().map(|(p, end)| (end - stored.get(p).unwrap_or(&0)).max(0)).sum();
+        let newly =
+            acknowledged.values().sum::<i64>() - std::mem::replace(&mut self.acknowledged, acknowledged.values().sum());
+        if ahead.is_zero() && newly as u64 >= self.burst / 2 {
+            self.burst = self.burst.saturating_mul(2);
+        } else if ahead > SHORT_WAIT {
+            self.burst = SMALLEST_WINDOW;
+        }
         let window = (self.rate(now) * AHEAD.as_secs_f64()) as u64;
-        let allowance = if ahead > LONGEST_WAIT {
-            0
-        } else {
-            window.max(SMALLEST_WINDOW).saturating_sub(in_flight + behind as u64)
-        };
+        let allowance =
+            if ahead > LONGEST_WAIT { 0 } else { window.max(self.burst).saturating_sub(in_flight + behind as u64) };
         Advice { allowance, ahead, still: now - self.still_since }
     }
 
@@ -152,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn a_fast_consumer_is_filled_within_a_second() {
+        let run = run(20, 40_000, |_| 20_000);
+        let published: u64 = run.iter().take(10).map(|(waiting, _)| *waiting).max().unwrap_or_default();
+        assert!(published >= 20_000, "{run:?}");
+        assert!(run.iter().all(|(_, advice)| advice.ahead < LONGEST_WAIT), "{run:?}");
+    }
+
+    #[test]
     fn a_consumer_that_comes_back_is_filled_again() {
         let run = run(200, 40_000, |tick| if (50..100).contains(&tick) { 0 } else { 5_000 });
         assert_eq!(run[99].1.allowance, 0);
@@ -166,7 +191,7 @@ mod tests {
         let mut pace = Pace::new(start);
         let advice = pace.observe(start, 500, &Ends::from([(0, 100), (1, 50)]), &Ends::from([(0, 90)]));
         assert_eq!(advice.allowance, SMALLEST_WINDOW - 500 - 10 - 50);
-        let advice = pace.observe(start + TICK, 0, &Ends::from([(0, 30_000)]), &Ends::from([(0, 90)]));
+        let advice = pace.observe(start + TICK, 0, &Ends::from([(0, 9_000)]), &Ends::from([(0, 90)]));
         assert_eq!(advice.allowance, 0);
     }
 

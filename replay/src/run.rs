@@ -22,7 +22,7 @@ use crate::rejects::{Reject, RejectedFile};
 use crate::{Config, Format, Summary};
 
 /// How often PostgreSQL is asked what is stored.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often the import's row is brought up to date.
 const WRITE_EVERY: Duration = Duration::from_secs(1);

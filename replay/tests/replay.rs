@@ -17,7 +17,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Headers;
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 use replay::{Config, Summary};
@@ -28,8 +27,8 @@ use uuid::Uuid;
 
 const HEADER: &str = "order_id,user_id,page_id,product,site_version,time,title,target\n";
 
-/// A record of Kafka: key, headers, value.
-type Record = (String, Vec<(String, String)>, String);
+/// A record of Kafka: key and value.
+type Record = (String, String);
 
 /// A directory, a topic and a database for one test.
 struct Bench {
@@ -131,10 +130,9 @@ fn read_topic(kafka: &Kafka) -> Vec<Record> {
     let mut messages = Vec::new();
     while messages.len() < ends.iter().sum::<i64>() as usize {
         let message = reader.poll(Duration::from_secs(5)).expect("a message in time").unwrap();
-        let headers = message.headers().unwrap().iter().map(|header| (header.key.to_owned(), text(header.value)));
-        messages.push((text(message.key()), headers.collect(), text(message.payload())));
+        messages.push((text(message.key()), text(message.payload())));
     }
-    messages.sort_by(|a, b| a.2.cmp(&b.2));
+    messages.sort_by(|a, b| a.1.cmp(&b.1));
     messages
 }
 
@@ -228,7 +226,6 @@ async fn each_row_becomes_the_message_of_its_event(pool: PgPool) {
     let message = |n: u32, user: &str, rest: &str| {
         (
             user.to_owned(),
-            vec![("schema".to_owned(), "shopwindow.event.v1".to_owned())],
             format!(
                 "{{\"event_id\":\"00000000-0000-0000-0000-{n:012}\",{},\"import_id\":\"{id}\"}}",
                 rest.replace('\'', "\"")
@@ -373,7 +370,7 @@ async fn as_live_rows_happen_when_they_are_published_at_the_rate_asked_for(pool:
     let messages = bench.messages().await;
     let mut happened: Vec<_> = messages
         .iter()
-        .map(|(_, _, json)| {
+        .map(|(_, json)| {
             let event = Event::decode(json.as_bytes(), Some(chrono::Utc::now())).unwrap();
             let row = event.user_id.strip_prefix("user").unwrap();
             assert_eq!(event.event_id, Uuid::new_v5(&summary.import_id, row.as_bytes()));
