@@ -83,7 +83,7 @@ impl Pace {
         let behind: i64 = acknowledged.iter().map(|(p, end)| (end - stored.get(p).unwrap_or(&0)).max(0)).sum();
         let newly =
             acknowledged.values().sum::<i64>() - std::mem::replace(&mut self.acknowledged, acknowledged.values().sum());
-        if ahead.is_zero() && newly as u64 >= self.burst / 2 {
+        if self.waiting.is_empty() && newly as u64 >= self.burst / 2 {
             self.burst = self.burst.saturating_mul(2);
         } else if ahead > SHORT_WAIT {
             self.burst = SMALLEST_WINDOW;
