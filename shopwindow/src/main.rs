@@ -17,11 +17,6 @@ use clap::{Parser, Subcommand};
 use migrations::Database;
 use tracing_subscriber::EnvFilter;
 
-/// For the Kafka client too, which allocates on one thread and frees on another: with the C library's
-/// allocator a replay takes a seventh more time on the processor.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What is logged unless `RUST_LOG` says otherwise: our own doings, and what others are in trouble with.
 const LOGGED: &str = "info,actix_server=warn,actix_http=off,librdkafka=error,sqlx::postgres::notice=warn";
 
