@@ -167,6 +167,19 @@ impl Batch {
         self.spans.is_empty()
     }
 
+    /// Makes it empty, and keeps its room for the next one's messages: megabytes that come and go would
+    /// leave the process's memory in pieces.
+    pub(crate) fn clear(&mut self) {
+        self.spans.clear();
+        self.facts.clear();
+        self.repeats.clear();
+        self.rejected.clear();
+        self.rows.clear();
+        self.ids.clear();
+        self.cells.clear();
+        self.bytes = 0;
+    }
+
     /// Whether the batch has taken enough: `rows` messages, or as many bytes as may be held.
     pub(crate) fn is_full(&self, rows: usize) -> bool {
         self.facts.len() + self.repeats.len() + self.rejected.len() >= rows || self.bytes >= FULL_BYTES

@@ -154,13 +154,14 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
 
     let (to_sink, commands) = mpsc::channel(2);
     let (outcomes, from_sink) = std::sync::mpsc::channel();
+    let (spent, spent_batches) = std::sync::mpsc::channel();
     // the source ends first, then the sink for want of commands, then the folding
     let folding = tokio::spawn(fold::keep_folding(pool.clone(), token.clone()));
     let sink = Sink::new(pool, config.kafka.topic.clone(), working.clone());
-    let sink = tokio::spawn(sink.run(commands, outcomes, token.clone()));
+    let sink = tokio::spawn(sink.run(commands, outcomes, spent, token.clone()));
     let source = tokio::task::spawn_blocking({
         let (token, working) = (token.clone(), working.clone());
-        move || source::run(&config, &token, to_sink, from_sink, working)
+        move || source::run(&config, &token, to_sink, from_sink, spent_batches, working)
     });
     let result = source.await.context("the consumer's thread")?;
     working.set(Err(Trouble::new("it has ended", "start it again; the log says why it ended")));

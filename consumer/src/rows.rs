@@ -46,6 +46,13 @@ impl Rows {
         self.column = 0;
     }
 
+    /// Forgets the rows, and keeps their room.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+        self.used = 0;
+    }
+
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

@@ -80,15 +80,21 @@ impl Sink {
     }
 
     /// Carries out commands until there will be none. A command is tried until it has an outcome, or
-    /// `token` is cancelled and PostgreSQL is away.
+    /// `token` is cancelled and PostgreSQL is away. Batches that are done with come back by `spent`, empty.
     pub(crate) async fn run(
         mut self,
         mut commands: Receiver<Command>,
         outcomes: Sender<Outcome>,
+        spent: Sender<Box<Batch>>,
         token: CancellationToken,
     ) {
         while let Some(command) = commands.recv().await {
             let outcome = self.carry_out(&command, &token).await;
+            if let Command::Store { mut batch, .. } = command {
+                batch.clear();
+                // a source that has ended needs none
+                let _ = spent.send(batch);
+            }
             if outcomes.send(outcome).is_err() {
                 break;
             }

@@ -47,6 +47,7 @@ pub(crate) fn run(
     token: &CancellationToken,
     commands: Sender<Command>,
     outcomes: Receiver<Outcome>,
+    spent: Receiver<Box<Batch>>,
     working: Working,
 ) -> anyhow::Result<()> {
     let consumer: BaseConsumer<Rebalances> = config
@@ -72,10 +73,11 @@ pub(crate) fn run(
         cluster_id,
         commands,
         outcomes,
+        spent,
         partitions: HashMap::new(),
         unpositioned: false,
         position_at: Instant::now(),
-        batch: Batch::default(),
+        batch: Box::default(),
         batch_began: Instant::now(),
         asked: None,
         refused: HashMap::new(),
@@ -148,12 +150,14 @@ struct Source<'c> {
     cluster_id: String,
     commands: Sender<Command>,
     outcomes: Receiver<Outcome>,
+    /// Batches that the sink is done with, empty.
+    spent: Receiver<Box<Batch>>,
     /// The assigned partitions, and the next offset to take from each; none while it is unknown.
     partitions: HashMap<i32, Option<i64>>,
     /// Whether the positions must be asked for, from `position_at` on.
     unpositioned: bool,
     position_at: Instant,
-    batch: Batch,
+    batch: Box<Batch>,
     batch_began: Instant,
     asked: Option<Asked>,
     /// Messages that PostgreSQL refuses, and why.
@@ -298,7 +302,7 @@ impl Source<'_> {
 
     /// Forgets what is gathered and asks PostgreSQL where to read on.
     fn restart(&mut self) {
-        self.batch = Batch::default();
+        self.batch.clear();
         for position in self.partitions.values_mut() {
             *position = None;
         }
@@ -379,7 +383,7 @@ impl Source<'_> {
     }
 
     fn send_batch(&mut self) -> anyhow::Result<()> {
-        let batch = Box::new(std::mem::take(&mut self.batch));
+        let batch = std::mem::replace(&mut self.batch, self.spent.try_recv().unwrap_or_default());
         self.ask(Asked::Store, Command::Store { cluster_id: self.cluster_id.clone(), batch })
     }
 
