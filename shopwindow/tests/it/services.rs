@@ -11,6 +11,8 @@ use crate::dir::{Dir, Running, wait_until};
 
 #[tokio::test]
 async fn what_is_stored_survives_a_stop_and_the_loss_of_the_parent() {
+    // Kafka's usual port is let go between two starts, and another test's Kafka could take it
+    let _usual_port = TcpListener::bind("127.0.0.1:9092");
     let dir = Dir::new();
 
     let first = dir.start();
