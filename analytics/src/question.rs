@@ -140,6 +140,11 @@ impl Question {
             .ok_or_else(|| Problem::parameter("limit", text, format_args!("is not a whole number from 1 to {most}")))
     }
 
+    /// A parameter of this one path, as it was written.
+    pub(crate) fn own(&self, name: &str) -> Option<&str> {
+        self.own.get(name).map(String::as_str)
+    }
+
     /// The dimension to break down by.
     pub(crate) fn by(&self) -> Result<&'static str, Problem> {
         let known = || DIMENSIONS.join(", ");

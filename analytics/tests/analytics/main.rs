@@ -13,3 +13,4 @@ mod parameters;
 mod sources;
 mod trouble;
 mod verify;
+mod windows;
