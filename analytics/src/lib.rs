@@ -3,8 +3,8 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures` and
-//! `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page` the page, `health` what a
-//! supervisor asks, `checks` what may be wrong.
+//! `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page` the page, `sql` the plain
+//! queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
 mod figures;
@@ -15,6 +15,7 @@ mod page;
 mod problem;
 mod question;
 mod span;
+mod sql;
 mod users;
 mod verify;
 
@@ -68,6 +69,7 @@ struct Analytics {
     kafka: events::Kafka,
     neighbours: Neighbours,
     storefront: String,
+    recounts: sql::Recounts,
     /// What is being answered, streams too.
     answering: TaskTracker,
 }
@@ -103,6 +105,7 @@ pub fn serve(
         kafka: config.kafka,
         neighbours,
         storefront: config.storefront_url,
+        recounts: sql::Recounts::default(),
         answering: answering.clone(),
     });
 
@@ -158,6 +161,8 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/totals").route(read().to(figures::totals)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/sql/{name}").route(read().to(sql::show)))
+        .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

@@ -131,6 +131,11 @@ impl Question {
         Ok(question)
     }
 
+    /// A parameter of this one path, as it was written.
+    pub(crate) fn own(&self, name: &str) -> Option<&str> {
+        self.own.get(name).map(String::as_str)
+    }
+
     /// How many rows to answer with.
     pub(crate) fn limit(&self, default: i64, most: i64) -> Result<i64, Problem> {
         let Some(text) = self.own.get("limit") else { return Ok(default) };

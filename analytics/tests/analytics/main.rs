@@ -11,5 +11,6 @@ mod lookup;
 mod page;
 mod parameters;
 mod sources;
+mod sql;
 mod trouble;
 mod verify;
