@@ -121,5 +121,9 @@ create table session_days (
     -- the fractions in all
     fraction_micros bigint not null,
     -- their users, as in cell_days
-    users bytea not null
+    users bytea not null,
+    -- as in cell_days; a row stays when its last session has gone
+    fold bigint not null
 );
+
+create index session_days_fold on session_days (fold);

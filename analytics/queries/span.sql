@@ -37,7 +37,8 @@ select
     not ($6::boolean and exists (
         select
         from generate_series(
-                greatest(starting, '2000-01-01 00:00Z'), least(ending, now() + interval '48 hours'), interval '24 hours'
+                -- a clock that was set back right before the range matters to its first hours
+                greatest(starting - interval '24 hours', '2000-01-01 00:00Z'), least(ending, now() + interval '48 hours'), interval '24 hours'
             ) as day,
             generate_series(day, day + interval '24 hours', interval '15 minutes') as quarter
         where (day + interval '24 hours') at time zone tz - day at time zone tz < interval '24 hours'

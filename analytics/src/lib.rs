@@ -2,9 +2,9 @@
 //! events, taken from the kept counts where these are enough and from the rows where not.
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
-//! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures` and
-//! `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page` the page, `sql` the plain
-//! queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
+//! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
+//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
+//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
 mod figures;
@@ -14,10 +14,12 @@ mod lookup;
 mod page;
 mod problem;
 mod question;
+mod sessions;
 mod span;
 mod sql;
 mod users;
 mod verify;
+mod windows;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -159,6 +161,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/daily").route(read().to(figures::daily)))
         .service(get("/api/breakdown").route(read().to(figures::breakdown)))
         .service(get("/api/totals").route(read().to(figures::totals)))
+        .service(get("/api/windows").route(read().to(windows::windows)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))

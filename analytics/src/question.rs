@@ -131,11 +131,6 @@ impl Question {
         Ok(question)
     }
 
-    /// A parameter of this one path, as it was written.
-    pub(crate) fn own(&self, name: &str) -> Option<&str> {
-        self.own.get(name).map(String::as_str)
-    }
-
     /// How many rows to answer with.
     pub(crate) fn limit(&self, default: i64, most: i64) -> Result<i64, Problem> {
         let Some(text) = self.own.get("limit") else { return Ok(default) };
@@ -143,6 +138,11 @@ impl Question {
             .ok()
             .filter(|limit| (1..=most).contains(limit))
             .ok_or_else(|| Problem::parameter("limit", text, format_args!("is not a whole number from 1 to {most}")))
+    }
+
+    /// A parameter of this one path, as it was written.
+    pub(crate) fn own(&self, name: &str) -> Option<&str> {
+        self.own.get(name).map(String::as_str)
     }
 
     /// The dimension to break down by.

@@ -63,6 +63,8 @@ pub(crate) enum View {
     ByDay,
     /// Each value of a dimension.
     By(&'static str),
+    /// Windows, of each value of a dimension; their bounds may be local dates.
+    Windows { by: Option<&'static str>, dated: bool },
     /// The events themselves.
     Rows,
 }
@@ -77,6 +79,8 @@ pub(crate) struct Span {
     pub(crate) from_day: Option<NaiveDate>,
     pub(crate) to_day: Option<NaiveDate>,
     pub(crate) filters: Value,
+    /// Whether what is kept is of all events.
+    pub(crate) kept: bool,
 }
 
 impl Span {
@@ -90,6 +94,7 @@ impl Span {
             from_day: None,
             to_day: None,
             filters: json!({}),
+            kept: false,
         }
     }
 
@@ -108,17 +113,10 @@ impl Span {
         let (from_day, from_instant) = parts(question.from);
         let (to_day, to_instant) = parts(question.to);
         let dated = from_day.is_some() || to_day.is_some();
-        let edges = sqlx::query_file!(
-            "queries/span.sql",
-            tz,
-            from_day,
-            from_instant,
-            to_day,
-            to_instant,
-            dated || view == View::ByDay,
-        )
-        .fetch_one(connection)
-        .await?;
+        let local = dated || matches!(view, View::ByDay | View::Windows { dated: true, .. });
+        let edges = sqlx::query_file!("queries/span.sql", tz, from_day, from_instant, to_day, to_instant, local,)
+            .fetch_one(connection)
+            .await?;
         if let (Some(from), Some(to), Some(starting), Some(ending)) =
             (question.from, question.to, edges.starting, edges.ending)
             && starting > ending
@@ -133,9 +131,10 @@ impl Span {
             && match view {
                 View::Whole | View::ByDay => true,
                 View::By(dimension) => is_kept(dimension),
+                View::Windows { by, .. } => by.is_none_or(is_kept),
                 View::Rows => false,
             };
-        let whole = unbounded && view != View::ByDay;
+        let whole = unbounded && !local;
         let shops_days = edges.shops && edges.steady && !timed;
         let source = if kept && (whole || shops_days) {
             Source::Days
@@ -154,6 +153,7 @@ impl Span {
             from_day,
             to_day,
             filters: json!(question.filters),
+            kept: edges.kept,
         })
     }
 }

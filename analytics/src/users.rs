@@ -79,7 +79,7 @@ impl Sets {
     pub(crate) async fn users(&self, span: &Span, view: View, connection: &mut PgConnection) -> Result<Users, Problem> {
         let dimension = match view {
             View::By(dimension) => Some(dimension),
-            View::Whole | View::ByDay | View::Rows => None,
+            View::Whole | View::ByDay | View::Windows { .. } | View::Rows => None,
         };
         if matches!(span.source, Source::Days | Source::Quarters)
             && let Some(users) = self.count(span, dimension, connection).await?

@@ -36,11 +36,15 @@ const DAY_COLUMNS: &[&str] = &[
     "fractional",
     "fraction_micros",
     "users",
+    "fold",
 ];
 
 /// Forgets the kept sessions; [`catch_up`] will build them from the first event on.
 pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("truncate user_sessions, session_days; update settings set sessions_to = 0")
+    sqlx::raw_sql(
+        "truncate user_sessions, session_days;
+         update settings set sessions_to = 0, kept_since = clock_timestamp()",
+    )
         .execute(connection)
         .await?;
     Ok(())
@@ -413,11 +417,10 @@ async fn change_days(
     for (day, session_day) in &mut touched {
         session_day.let_go(connection, *day).await?;
     }
+    let fold = sqlx::query_scalar!(r#"select nextval('folds') as "fold!""#).fetch_one(&mut *connection).await?;
     let mut rows = Rows::default();
     for (day, session_day) in touched {
-        if session_day.sessions > 0 {
-            session_day.encode(day, &mut rows);
-        }
+        session_day.encode(day, fold, &mut rows);
     }
     rows.write_all(connection, "session_days", DAY_COLUMNS).await?;
     Ok(())
@@ -514,7 +517,7 @@ impl SessionDay {
     }
 
     /// Appends the row of [`DAY_COLUMNS`].
-    fn encode(&self, day: NaiveDate, rows: &mut Rows) {
+    fn encode(&self, day: NaiveDate, fold: i64, rows: &mut Rows) {
         let (first, last) = self.starts.unwrap_or_default();
         let mut users = Vec::with_capacity(self.users.serialized_size());
         self.users.serialize_into(&mut users).expect("a Vec takes any write");
@@ -530,5 +533,6 @@ impl SessionDay {
         rows.put(&self.lengths.values().map(|(_, fractional)| *fractional).collect::<Vec<i32>>());
         rows.put(&self.fraction_micros);
         rows.put(&users);
+        rows.put(&fold);
     }
 }

@@ -86,6 +86,19 @@ impl App {
     }
 }
 
+/// It is problem details that quote something.
+#[track_caller]
+pub(crate) fn assert_problem(response: &Response, status: u16, quotes: &str) {
+    assert_eq!(response.status, status, "{}", response.text);
+    assert_eq!(response.headers["content-type"], "application/problem+json");
+    let problem = response.json();
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["type"], "about:blank");
+    assert!(!problem["title"].as_str().unwrap().is_empty());
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains(quotes), "{quotes:?} is not in {detail:?}");
+}
+
 /// Stores events: what an object leaves out is made up, the ids too. Then counts again.
 pub(crate) async fn store(pool: &PgPool, events: Value) {
     let made_up = json!({

@@ -14,3 +14,4 @@ mod sources;
 mod sql;
 mod trouble;
 mod verify;
+mod windows;

@@ -5,19 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::app::{App, Response, store};
-
-#[track_caller]
-fn assert_problem(response: &Response, status: u16, quotes: &str) {
-    assert_eq!(response.status, status, "{}", response.text);
-    assert_eq!(response.headers["content-type"], "application/problem+json");
-    let problem = response.json();
-    assert_eq!(problem["status"], status);
-    assert_eq!(problem["type"], "about:blank");
-    assert!(!problem["title"].as_str().unwrap().is_empty());
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains(quotes), "{quotes:?} is not in {detail:?}");
-}
+use crate::app::{App, Response, assert_problem, store};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_unusable_parameter_is_a_400_that_quotes_it(pool: PgPool) {
@@ -87,7 +75,7 @@ async fn a_request_that_is_too_long_is_a_400(pool: PgPool) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn unknown_paths_and_wrong_methods_are_problems_too(pool: PgPool) {
     let app = App::start(&pool);
-    for path in ["/api/windows?size=1h", "/metrics", "/api/", "/static/0/none.js", "/api/events/a/b"] {
+    for path in ["/api/window?size=1h", "/metrics", "/api/", "/static/0/none.js", "/api/events/a/b"] {
         assert_problem(&app.get(path).await, 404, path.split('?').next().unwrap());
     }
     for path in ["/", "/api/daily", "/api/live", "/healthz"] {
