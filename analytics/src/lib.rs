@@ -76,6 +76,14 @@ struct Analytics {
     answering: TaskTracker,
 }
 
+impl Analytics {
+    /// A transaction that sees one state of the database: a fold between two statements would move events
+    /// from one table to another.
+    async fn snapshot(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+        self.pool.begin_with("begin transaction isolation level repeatable read, read only").await
+    }
+}
+
 /// Serves `listener` (`config.analytics_addr` is only its default) until `token` is cancelled.
 ///
 /// Must be called inside a tokio runtime; the server is a future that can be spawned. It starts and
@@ -162,6 +170,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/breakdown").route(read().to(figures::breakdown)))
         .service(get("/api/totals").route(read().to(figures::totals)))
         .service(get("/api/windows").route(read().to(windows::windows)))
+        .service(get("/api/sessions").route(read().to(sessions::sessions)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))

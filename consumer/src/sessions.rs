@@ -45,8 +45,8 @@ pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()
         "truncate user_sessions, session_days;
          update settings set sessions_to = 0, kept_since = clock_timestamp()",
     )
-        .execute(connection)
-        .await?;
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -156,8 +156,7 @@ impl Cell {
 }
 
 async fn cells(connection: &mut PgConnection) -> sqlx::Result<HashMap<i32, Cell>> {
-    let rows =
-        sqlx::query!("select cell_id, event_type, currency from cells").fetch_all(connection).await?;
+    let rows = sqlx::query!("select cell_id, event_type, currency from cells").fetch_all(connection).await?;
     let cell = |event_type: &str, currency| Cell {
         is_traffic: event_type != "user_update",
         is_order: event_type == "order",
@@ -280,7 +279,8 @@ async fn neighbours(
     gap: TimeDelta,
 ) -> anyhow::Result<HashMap<i64, Vec<Session>>> {
     // whoever came later has none
-    let newest = sqlx::query_scalar!(r#"select max(user_number) from user_sessions"#).fetch_one(&mut *connection).await?;
+    let newest =
+        sqlx::query_scalar!(r#"select max(user_number) from user_sessions"#).fetch_one(&mut *connection).await?;
     let known = visits.partition_point(|visit| newest.is_some_and(|newest| visit.user <= newest));
     let mut users = Vec::new();
     let mut firsts = Vec::new();
@@ -448,7 +448,8 @@ async fn take_days(
     days: &[NaiveDate],
     into: &mut BTreeMap<NaiveDate, SessionDay>,
 ) -> anyhow::Result<()> {
-    let mut rows = sqlx::query!("delete from session_days where day = any($1::date[]) returning *", days).fetch(connection);
+    let mut rows =
+        sqlx::query!("delete from session_days where day = any($1::date[]) returning *", days).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let lengths = row.seconds.into_iter().zip(row.sessions_of.into_iter().zip(row.fractional));
         let session_day = SessionDay {
