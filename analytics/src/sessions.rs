@@ -94,6 +94,24 @@ impl Way {
         Ok(Self { span, gap, kept, pending: pending.map(|(from, to)| Pending::new(from, to)) })
     }
 
+    /// Ends the range after the day with which there are enough sessions for a page: all later ones would be
+    /// read only to be sorted out.
+    fn narrow(&mut self, days: &[Arc<Day>], after: Option<DateTime<Utc>>, most: i64) {
+        let from = self.span.starting.max(after);
+        let mut sessions = 0;
+        for day in days.iter().filter(|day| from.is_none_or(|from| day.last_start >= from)) {
+            // the first day may lie before the page in part
+            if from.is_none_or(|from| day.first_start >= from) {
+                sessions += day.sessions;
+            }
+            if sessions >= most {
+                let end = day.last_start + TimeDelta::microseconds(1);
+                self.span.ending = Some(self.span.ending.map_or(end, |ending| ending.min(end)));
+                return;
+            }
+        }
+    }
+
     fn of_all_users(&self) -> bool {
         self.span.filters.as_object().is_none_or(serde_json::Map::is_empty)
     }
@@ -192,9 +210,14 @@ pub(crate) async fn windows(
     let mut way = Way::of(question, gap, known, connection).await?;
     let (after, after_user) = question.own("cursor").map(read_cursor).transpose()?.unzip();
     let after = after.and_then(DateTime::from_timestamp_micros);
-    let span = &way.span;
     let most = limit as i64 + 1;
     let found = if way.kept {
+        if way.of_all_users()
+            && let Some(days) = known.sessions.days(connection).await?
+        {
+            way.narrow(&days, after, most);
+        }
+        let span = &way.span;
         sqlx::query_file_as!(
             Found,
             "queries/sessions/kept_page.sql",
@@ -208,6 +231,7 @@ pub(crate) async fn windows(
         .fetch_all(&mut *connection)
         .await?
     } else {
+        let span = &way.span;
         sqlx::query_file_as!(
             Found,
             "queries/sessions/rows_page.sql",

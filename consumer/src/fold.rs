@@ -52,6 +52,9 @@ pub(crate) const MANY_EVENTS: usize = 50_000;
 /// Pages of `events` that a rebuild reads at a time: some 300,000 rows.
 const REBUILD_PAGES: i64 = 8_192;
 
+/// So many ids of users of 32 characters fit into a row of `user_ids` as it is, without compression.
+const IDS_IN_ROW: usize = 48;
+
 /// A quarter of an hour, what figures are kept by within a day. Days of all zones begin with one.
 pub(crate) const QUARTER_MICROS: i64 = 900 * 1_000_000;
 
@@ -59,9 +62,10 @@ pub(crate) const QUARTER_MICROS: i64 = 900 * 1_000_000;
 pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
     let mut due = Instant::now();
     let mut folded_at = Instant::now();
-    let mut flooded_at = None;
+    let mut is_flood = false;
     let mut caught_up_at = Instant::now();
     let mut newest_before = None;
+    let mut changed_at = Instant::now();
     while token.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         let folded = async {
             // by itself: it is quick, and replay waits for it
@@ -69,6 +73,9 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
             let newest = sqlx::query_scalar!("select max(delta_id) from event_deltas").fetch_one(&pool).await?;
             // when a flood is over there is nothing to wait for
             let is_over = newest == newest_before;
+            if !is_over {
+                changed_at = Instant::now();
+            }
             newest_before = newest;
             if newest.is_some() && (Instant::now() >= due || is_over) {
                 let started = Instant::now();
@@ -81,14 +88,11 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
                     }
                 }
                 due = Instant::now() + (started.elapsed() * PAUSES).clamp(LIVE_PAUSE, LONGEST_PAUSE);
-                if events as f64 > FLOOD_EVENTS * folded_at.elapsed().as_secs_f64() {
-                    flooded_at = Some(Instant::now());
-                }
+                is_flood = events as f64 > FLOOD_EVENTS * folded_at.elapsed().as_secs_f64();
                 folded_at = Instant::now();
             }
-            if flooded_at.is_none_or(|at: Instant| at.elapsed() >= SESSIONS_PAUSE)
-                || caught_up_at.elapsed() >= SESSIONS_PATIENCE
-            {
+            is_flood &= newest.is_some() || changed_at.elapsed() < SESSIONS_PAUSE;
+            if !is_flood || caught_up_at.elapsed() >= SESSIONS_PATIENCE {
                 sessions::catch_up(&pool, &token).await?;
                 caught_up_at = Instant::now();
             }
@@ -356,13 +360,20 @@ impl Arrivals {
                 number += 1;
             }
             let mut rows = Rows::default();
-            for (key, user_id, place) in users {
+            for (key, _, place) in &users {
                 rows.begin();
-                rows.put(&key);
-                rows.put_option(numbers[place as usize].as_ref());
-                rows.put_text(Some(&user_id));
+                rows.put(key);
+                rows.put_option(numbers[*place as usize].as_ref());
             }
-            rows.write_all(connection, "user_numbers", &["user_key", "user_number", "user_id"]).await?;
+            rows.write_all(connection, "user_numbers", &["user_key", "user_number"]).await?;
+            users.sort_unstable_by_key(|user| user.2);
+            let mut rows = Rows::default();
+            for users in users.chunks(IDS_IN_ROW) {
+                rows.begin();
+                rows.put_option(numbers[users[0].2 as usize].as_ref());
+                rows.put(&users.iter().map(|(_, user_id, _)| user_id.as_str()).collect::<Vec<_>>());
+            }
+            rows.write_all(connection, "user_ids", &["first_number", "user_ids"]).await?;
         }
         let fitting = |number: i64| i32::try_from(number).ok()?.try_into().ok();
         let numbers = numbers.into_iter().flatten().map(fitting).collect::<Option<_>>();

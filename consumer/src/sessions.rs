@@ -267,7 +267,7 @@ async fn add(connection: &mut PgConnection, mut visits: Vec<Visit>, gap: i64) ->
         starts.chain(changes.grown.iter().map(|(_, old, _)| old.quarter())).collect::<HashSet<_>>()
     };
     let days = days(connection, quarters.into_iter()).await?;
-    write(connection, &changes).await?;
+    write(connection, &mut changes).await?;
     change_days(connection, &changes, &days).await
 }
 
@@ -322,7 +322,7 @@ fn object(session: &Session) -> Map<String, Value> {
 }
 
 /// Writes the changes to `user_sessions`.
-async fn write(connection: &mut PgConnection, changes: &Changes) -> anyhow::Result<()> {
+async fn write(connection: &mut PgConnection, changes: &mut Changes) -> anyhow::Result<()> {
     if !changes.gone.is_empty() {
         let (users, starts): (Vec<i64>, Vec<DateTime<Utc>>) =
             changes.gone.iter().map(|(user, session)| (*user, session.start)).unzip();
@@ -362,6 +362,8 @@ async fn write(connection: &mut PgConnection, changes: &Changes) -> anyhow::Resu
         .execute(&mut *connection)
         .await?;
     }
+    // each block of the table is then of a few hours, which is what the index of the starts goes by
+    changes.new.sort_by_key(|(_, session)| session.start);
     let mut rows = Rows::default();
     for (user, session) in &changes.new {
         rows.begin();
