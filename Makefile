@@ -42,9 +42,9 @@ bench: build $(VENV)/installed ## how fast it is, against baselines of the same 
 	@target/release/shopwindow services --dir $(BENCH) -- $(PYTHON) bench/bench.py $(ARGS)
 	@rm -rf $(BENCH)/kafka $(BENCH)/postgres
 
-psql: ## psql on the demo's database
+psql: ## psql on the demo's database, with the queries of docs/sql.md listed
 	@test -r .shopwindow/env || { echo "no demo is running here: start one with make demo" >&2; exit 1; }
-	@. .shopwindow/env && exec psql "$$DATABASE_URL"
+	@. .shopwindow/env && PSQLRC=sql/psqlrc exec psql "$$DATABASE_URL"
 
 setup: ## installs what is missing to build and run, with apt where it may
 	@./setup.sh

@@ -12,6 +12,7 @@ use sqlx::types::Json;
 use crate::Analytics;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
+use crate::sessions::{self, SessionDays};
 use crate::span::{Span, View, Zones};
 use crate::users::{Pending, Sets, Users};
 
@@ -23,10 +24,11 @@ const MAX_DAYS: i64 = 36_600;
 pub(crate) struct Known {
     pub(crate) zones: Zones,
     pub(crate) sets: Sets,
+    pub(crate) sessions: SessionDays,
 }
 
 /// Revenue: currencies and their sums in decimal.
-type Amount = BTreeMap<String, String>;
+pub(crate) type Amount = BTreeMap<String, String>;
 
 #[derive(Serialize)]
 struct Calendar {
@@ -102,9 +104,9 @@ pub(crate) struct Totals {
 }
 
 /// Whether figures that cannot be summed lag: false, or for which range.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Lag {
+pub(crate) enum Lag {
     Not(bool),
     Range(Pending),
 }
@@ -235,6 +237,12 @@ impl Totals {
         .fetch_one(&mut *connection)
         .await?;
         let users = known.sets.users(&span, View::Whole, connection).await?;
+        let users_of_all = users.of(None);
+        let sessions = sessions::count(question, known, connection).await?;
+        let pending = match (users.pending, sessions.as_ref().and_then(|(_, pending)| pending.as_ref())) {
+            (Some(users), Some(sessions)) => Some(users.and(sessions)),
+            (users, sessions) => users.or_else(|| sessions.cloned()),
+        };
         Ok(Self {
             events: Events {
                 banner_show: all.banner_show,
@@ -246,11 +254,11 @@ impl Totals {
                 order: all.order,
             },
             amount: all.amount,
-            users: users.of(None),
-            sessions: None,
+            users: users_of_all,
+            sessions: sessions.map(|(sessions, _)| sessions),
             first: all.first.map(rfc3339),
             last: all.last.map(rfc3339),
-            pending: users.pending.map_or(Lag::Not(false), Lag::Range),
+            pending: pending.map_or(Lag::Not(false), Lag::Range),
         })
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page` the page, `health` what a
-//! supervisor asks, `checks` what may be wrong.
+//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
+//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
 mod figures;
@@ -16,6 +16,7 @@ mod problem;
 mod question;
 mod sessions;
 mod span;
+mod sql;
 mod users;
 mod verify;
 mod windows;
@@ -70,8 +71,17 @@ struct Analytics {
     kafka: events::Kafka,
     neighbours: Neighbours,
     storefront: String,
+    recounts: sql::Recounts,
     /// What is being answered, streams too.
     answering: TaskTracker,
+}
+
+impl Analytics {
+    /// A transaction that sees one state of the database: a fold between two statements would move events
+    /// from one table to another.
+    async fn snapshot(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+        self.pool.begin_with("begin transaction isolation level repeatable read, read only").await
+    }
 }
 
 /// Serves `listener` (`config.analytics_addr` is only its default) until `token` is cancelled.
@@ -105,6 +115,7 @@ pub fn serve(
         kafka: config.kafka,
         neighbours,
         storefront: config.storefront_url,
+        recounts: sql::Recounts::default(),
         answering: answering.clone(),
     });
 
@@ -159,8 +170,11 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/breakdown").route(read().to(figures::breakdown)))
         .service(get("/api/totals").route(read().to(figures::totals)))
         .service(get("/api/windows").route(read().to(windows::windows)))
+        .service(get("/api/sessions").route(read().to(sessions::sessions)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/sql/{name}").route(read().to(sql::show)))
+        .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

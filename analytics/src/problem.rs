@@ -28,6 +28,10 @@ pub(crate) enum Problem {
     Full(#[source] sqlx::Error),
     #[error("counting took longer than 30 s: ask for a smaller range or fewer filters")]
     Slow,
+    #[error("recounting the rows took longer than {} s: copy the query into psql, where it may take its time, or ask for a smaller range", .0.as_secs())]
+    SlowRecount(Duration),
+    #[error("{0} recounts are running already: try again when one of them is done")]
+    Recounting(usize),
     #[error("something went wrong in here; the log of the analytics service says what")]
     Internal(#[source] anyhow::Error),
 }
@@ -62,7 +66,12 @@ impl ResponseError for Problem {
             Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Away(_) | Self::Schema(_) | Self::Full(_) | Self::Slow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away(_)
+            | Self::Schema(_)
+            | Self::Full(_)
+            | Self::Slow
+            | Self::SlowRecount(_)
+            | Self::Recounting(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -92,7 +101,11 @@ impl Problem {
     /// Logs what the client is not told. Called once, by whoever answers.
     pub(crate) fn log(&self) {
         match self {
-            Self::Parameter(_) | Self::NotFound(_) | Self::Method { .. } => {}
+            Self::Parameter(_)
+            | Self::NotFound(_)
+            | Self::Method { .. }
+            | Self::SlowRecount(_)
+            | Self::Recounting(_) => {}
             Self::Slow => warn!("a query was cancelled after 30 s"),
             Self::Away(_) | Self::Schema(_) | Self::Full(_) => warn!(cause = self.cause(), "answered 503"),
             Self::Internal(_) => error!(cause = self.cause(), "answered 500"),

@@ -35,10 +35,22 @@ impl Users {
 }
 
 /// A closed range of times.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Pending {
     from: String,
     to: String,
+}
+
+impl Pending {
+    pub(crate) fn new(from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self { from: rfc3339(from), to: rfc3339(to) }
+    }
+
+    /// The range that holds both.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        // the texts are of one length and zone
+        Self { from: self.from.min(other.from.clone()), to: self.to.max(other.to.clone()) }
+    }
 }
 
 /// The sets of users as they were read last, brought up to date by what has changed since.
@@ -137,7 +149,7 @@ impl Sets {
         };
         Ok(counted.map(|(counts, values)| Users {
             counts: values.into_iter().zip(counts).collect(),
-            pending: pending_from.zip(pending_to).map(|(from, to)| Pending { from: rfc3339(from), to: rfc3339(to) }),
+            pending: pending_from.zip(pending_to).map(|(from, to)| Pending::new(from, to)),
         }))
     }
 

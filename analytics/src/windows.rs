@@ -18,7 +18,7 @@ use serde::Serialize;
 use sqlx::postgres::PgConnection;
 use sqlx::types::BigDecimal;
 
-use crate::figures::{Known, rfc3339};
+use crate::figures::{Known, Lag, rfc3339};
 use crate::problem::{Problem, in_time};
 use crate::question::{DIMENSIONS, Question};
 use crate::span::{Source, Span, View};
@@ -47,6 +47,9 @@ pub(crate) struct Page {
     pub(crate) rows: Vec<Row>,
     /// The cursor of the next page.
     pub(crate) next: Option<String>,
+    /// Whether what is kept lags; not of windows that are never late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pending: Option<Lag>,
 }
 
 /// What one group did in a window.
@@ -103,13 +106,13 @@ pub(crate) async fn windows(analytics: Data<Analytics>, request: HttpRequest) ->
     let kind = Kind::read(&question)?;
     let asking = async {
         match kind {
-            Kind::Session { gap } => sessions::windows(&question, gap).await,
+            Kind::Session { gap } => {
+                let limit = question.limit(1_000, MOST_ROWS)? as usize;
+                sessions::windows(&question, gap, limit, &analytics.known, &mut *analytics.snapshot().await?).await
+            }
             Kind::Hopping { size, advance } => {
                 let windows = Windows::read(&question, size, advance)?;
-                // a fold between two statements would move events from one to the other
-                let begin = "begin transaction isolation level repeatable read, read only";
-                let mut transaction = analytics.pool.begin_with(begin).await?;
-                windows.of(&question, &analytics.known, &mut transaction).await
+                windows.of(&question, &analytics.known, &mut *analytics.snapshot().await?).await
             }
         }
     };
@@ -162,20 +165,21 @@ impl Kind {
                         "is not for sessions, which are always of a user_id",
                     ));
                 }
-                let Some(text) = question.own("gap") else { return Ok(Self::Session { gap: None }) };
-                let seconds = length("gap", question)?.seconds();
-                let gap = seconds.ok_or_else(|| {
-                    Problem::parameter(
-                        "gap",
-                        text,
-                        "is of the calendar, whose days vary in length: use hours, such as 24h",
-                    )
-                })?;
-                Ok(Self::Session { gap: Some(TimeDelta::seconds(gap)) })
+                Ok(Self::Session { gap: gap(question)? })
             }
             Some(other) => Err(Problem::parameter("kind", other, "is none of tumbling, hopping, session")),
         }
     }
+}
+
+/// The gap that ends a session; none for the shop's.
+pub(crate) fn gap(question: &Question) -> Result<Option<TimeDelta>, Problem> {
+    let Some(text) = question.own("gap") else { return Ok(None) };
+    let seconds = length("gap", question)?.seconds();
+    let gap = seconds.ok_or_else(|| {
+        Problem::parameter("gap", text, "is of the calendar, whose days vary in length: use hours, such as 24h")
+    })?;
+    Ok(Some(TimeDelta::seconds(gap)))
 }
 
 fn length(name: &'static str, question: &Question) -> Result<Length, Problem> {
@@ -237,7 +241,7 @@ impl Windows {
             span.starting = Some(span.starting.map_or(start, |starting| starting.max(start)));
         }
         let Some(grid) = self.grid(&span, connection).await? else {
-            return Ok(Page { rows: Vec::new(), next: None });
+            return Ok(Page { rows: Vec::new(), next: None, pending: None });
         };
         let mut slide = Slide::new(&grid, after, self.limit + 1);
         match span.source {
@@ -252,7 +256,7 @@ impl Windows {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next = rows.last().filter(|_| more).map(|row| Cursor::write(grid.key(row.window), &row.group));
-        Ok(Page { rows: rows.into_iter().map(Row::from).collect(), next })
+        Ok(Page { rows: rows.into_iter().map(Row::from).collect(), next, pending: None })
     }
 
     /// When the window of a cursor starts.
@@ -426,6 +430,11 @@ async fn edges(dates: &[NaiveDate], span: &Span, connection: &mut PgConnection) 
 fn clamped(time: DateTime<Utc>, span: &Span) -> DateTime<Utc> {
     let time = span.starting.map_or(time, |starting| time.max(starting));
     span.ending.map_or(time, |ending| time.min(ending))
+}
+
+/// Whether an event may have happened then.
+pub(crate) fn in_reach_of_time(time: DateTime<Utc>) -> bool {
+    in_reach(&time.date_naive())
 }
 
 /// Whether a window with events may start on the date.

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use events::{Event, Rejection};
 use hashbrown::{Equivalent, HashMap, HashSet};
 use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::rows::Rows;
@@ -100,15 +99,12 @@ impl From<&CellOf<'_>> for Cell {
     }
 }
 
-/// By what users are told apart where there is no room for their ids: as much of SHA-256 as a UUID
-/// holds, as the SQL function `user_key` has it.
-pub(crate) type UserKey = [u8; 16];
-
 /// What the kept figures need to know of a row.
 #[derive(Debug)]
 pub(crate) struct Fact {
     pub event_id: Uuid,
-    pub user: UserKey,
+    /// See [`Batch::user_id`].
+    pub user: u32,
     pub occurred_at: DateTime<Utc>,
     /// An index into [`Batch::cells`].
     pub cell: u32,
@@ -158,8 +154,8 @@ pub(crate) struct Batch {
     ids: HashSet<Uuid>,
     cells: HashMap<Cell, u32>,
     bytes: usize,
-    /// The user of the last event, and its key: in a bulk replay the next one is often of the same.
-    user: (String, UserKey),
+    /// Ids of users, one after the other: in a bulk replay the next event is often of the same user.
+    users: Vec<String>,
 }
 
 impl Batch {
@@ -177,6 +173,7 @@ impl Batch {
         self.rows.clear();
         self.ids.clear();
         self.cells.clear();
+        self.users.clear();
         self.bytes = 0;
     }
 
@@ -188,6 +185,11 @@ impl Batch {
     /// The cells of the rows, each with the index that facts use.
     pub(crate) fn cells(&self) -> &HashMap<Cell, u32> {
         &self.cells
+    }
+
+    /// The user of a row.
+    pub(crate) fn user_id(&self, fact: &Fact) -> &str {
+        &self.users[fact.user as usize]
     }
 
     /// Takes the message at `place`; `expected` is what PostgreSQL's next offset of the partition is
@@ -247,12 +249,13 @@ impl Batch {
                 index
             }
         };
-        if self.user.0 != event.user_id || event.user_id.is_empty() {
-            self.user = (event.user_id.clone().into_owned(), user_key(&event.user_id));
+        if self.users.last().is_none_or(|last| *last != event.user_id) {
+            self.users.push(event.user_id.clone().into_owned());
+            self.bytes += size_of::<String>() + event.user_id.len();
         }
         Fact {
             event_id: event.event_id,
-            user: self.user.1,
+            user: self.users.len() as u32 - 1,
             occurred_at: event.occurred_at,
             cell,
             revenue,
@@ -261,11 +264,6 @@ impl Batch {
             offset: place.offset,
         }
     }
-}
-
-fn user_key(user_id: &str) -> UserKey {
-    let digest = Sha256::digest(user_id);
-    std::array::from_fn(|n| digest[n])
 }
 
 /// Appends a row of [`COLUMNS`].

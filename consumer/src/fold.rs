@@ -1,8 +1,10 @@
-//! The kept figures: folds what batches appended (`event_deltas`) into a row a cell and day
-//! (`cell_days`), in the background, and builds all of them anew where the shop's zone has changed.
+//! The kept figures: folds what batches appended (`event_deltas`), in the background, into a row a cell
+//! and day ([`cell_days`]) and into the events in columns ([`chunks`]), from which the [`sessions`] are
+//! brought up to date; builds all of them anew where the shop's zone has changed.
 //!
 //! Sums are right at any moment, for who reads them reads both. Sets of users are as fresh as the last
-//! fold. Any number of consumers may do this: one does, under a lock.
+//! fold, and so are sessions under live traffic; in a flood they wait until it is over. Any number of
+//! consumers may do this: one does, under a lock.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
 use hashbrown::HashMap;
-use roaring::RoaringBitmap;
+use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 use sqlx::types::BigDecimal;
 use sqlx::{Connection, PgPool};
@@ -18,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use crate::batch::UserKey;
 use crate::rows::Rows;
+use crate::{cell_days, chunks, sessions};
 
 /// Advisory lock of whoever changes the kept figures other than by appending.
 const FOLDING: i64 = 0x5368_6f70_0001;
@@ -35,56 +37,66 @@ const LIVE_PAUSE: Duration = Duration::from_secs(1);
 const PAUSES: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// One fold takes about so many events, which bounds its memory.
-const FOLD_EVENTS: usize = 300_000;
+/// More events a second than this are a flood. Sessions wait until there has been none for the first
+/// time, but not longer than for the second.
+const FLOOD_EVENTS: f64 = 10_000.0;
+const SESSIONS_PAUSE: Duration = Duration::from_secs(1);
+const SESSIONS_PATIENCE: Duration = Duration::from_secs(300);
 
-/// A fold of so many rewrites much of `cell_days`.
-const MANY_EVENTS: usize = 50_000;
+/// One fold takes about so many events, which bounds its memory.
+pub(crate) const FOLD_EVENTS: usize = 300_000;
+
+/// A fold of so many rewrites much of `cell_days`; more than live traffic brings.
+pub(crate) const MANY_EVENTS: usize = 50_000;
 
 /// Pages of `events` that a rebuild reads at a time: some 300,000 rows.
 const REBUILD_PAGES: i64 = 8_192;
 
-/// A quarter of an hour, what figures are kept by within a day.
-const QUARTER_MICROS: i64 = 900 * 1_000_000;
+/// So many ids of users of 32 characters fit into a row of `user_ids` as it is, without compression.
+const IDS_IN_ROW: usize = 48;
 
-/// So many rows of `cell_days` are rewritten at a time: a few megabytes.
-const ROWS_AT_ONCE: usize = 500;
-
-const CELL_DAY_COLUMNS: &[&str] = &[
-    "day",
-    "cell_id",
-    "events",
-    "amount",
-    "first_at",
-    "last_at",
-    "first_quarter",
-    "events_to",
-    "amounts_to",
-    "firsts",
-    "lasts",
-    "users",
-    "fold",
-];
+/// A quarter of an hour, what figures are kept by within a day. Days of all zones begin with one.
+pub(crate) const QUARTER_MICROS: i64 = 900 * 1_000_000;
 
 /// Folds what consumers append until `token` is cancelled.
 pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
     let mut due = Instant::now();
+    let mut folded_at = Instant::now();
+    let mut is_flood = false;
+    let mut caught_up_at = Instant::now();
     let mut newest_before = None;
+    let mut changed_at = Instant::now();
     while token.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         let folded = async {
             // by itself: it is quick, and replay waits for it
             sqlx::query_file!("src/fold_imports.sql").execute(&pool).await?;
             let newest = sqlx::query_scalar!("select max(delta_id) from event_deltas").fetch_one(&pool).await?;
             // when a flood is over there is nothing to wait for
-            let is_over = newest == newest_before && newest.is_some();
-            newest_before = newest;
-            if newest.is_none() || (Instant::now() < due && !is_over) {
-                return anyhow::Ok(());
+            let is_over = newest == newest_before;
+            if !is_over {
+                changed_at = Instant::now();
             }
-            let started = Instant::now();
-            while fold(&pool).await? >= FOLD_EVENTS && !token.is_cancelled() {}
-            due = Instant::now() + (started.elapsed() * PAUSES).clamp(LIVE_PAUSE, LONGEST_PAUSE);
-            Ok(())
+            newest_before = newest;
+            if newest.is_some() && (Instant::now() >= due || is_over) {
+                let started = Instant::now();
+                let mut events = 0;
+                loop {
+                    let folded = fold(&pool).await?;
+                    events += folded;
+                    if folded < FOLD_EVENTS || token.is_cancelled() {
+                        break;
+                    }
+                }
+                due = Instant::now() + (started.elapsed() * PAUSES).clamp(LIVE_PAUSE, LONGEST_PAUSE);
+                is_flood = events as f64 > FLOOD_EVENTS * folded_at.elapsed().as_secs_f64();
+                folded_at = Instant::now();
+            }
+            is_flood &= newest.is_some() || changed_at.elapsed() < SESSIONS_PAUSE;
+            if !is_flood || caught_up_at.elapsed() >= SESSIONS_PATIENCE {
+                sessions::catch_up(&pool, &token).await?;
+                caught_up_at = Instant::now();
+            }
+            anyhow::Ok(())
         };
         if let Err(error) = folded.await {
             // sums are read from what is not folded too, so this may wait
@@ -94,21 +106,31 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
     }
 }
 
+/// Folds all that has been appended and brings the sessions up to date, once and at once.
+pub async fn fold_all(pool: &PgPool) -> anyhow::Result<()> {
+    while fold(pool).await? > 0 {}
+    sessions::catch_up(pool, &CancellationToken::new()).await
+}
+
+/// Takes the lock of the kept figures for this transaction; false when another consumer has it.
+pub(crate) async fn try_lock(transaction: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
+        .fetch_one(transaction)
+        .await
+}
+
 /// Folds the oldest deltas, unless another consumer is at it; returns the number of their events.
 async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
     let started = Instant::now();
     let mut transaction = pool.begin().await?;
-    let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1::bigint) as "locked!""#, FOLDING)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if !locked {
+    if !try_lock(&mut transaction).await? {
         return Ok(0);
     }
     let mut arrivals = Arrivals::default();
     let mut taken = Vec::new();
     {
         let mut deltas = sqlx::query!(
-            r#"select delta_id, cell_id, times, amounts::text[] as amounts, users
+            r#"select delta_id, cell_id, times, amounts::text[] as amounts, user_ids
                from event_deltas order by delta_id"#
         )
         .fetch(&mut *transaction);
@@ -116,7 +138,7 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
             && let Some(delta) = deltas.try_next().await?
         {
             taken.push(delta.delta_id);
-            arrivals.add(delta.cell_id, &delta.times, decimals(delta.amounts)?, &delta.users);
+            arrivals.add(delta.cell_id, &delta.times, decimals(delta.amounts)?, delta.user_ids);
         }
     }
     let events = arrivals.visits.len();
@@ -166,6 +188,27 @@ pub async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Tells the database the gap that ends a session. After a change the sessions are built anew, in the
+/// background.
+pub async fn set_session_gap(pool: &PgPool, gap: Duration) -> anyhow::Result<()> {
+    let micros = i64::try_from(gap.as_micros()).context("a gap of so many years")?;
+    let mut transaction = pool.begin().await?;
+    sqlx::query!(r#"select pg_advisory_xact_lock($1::bigint) as "locked""#, FOLDING).execute(&mut *transaction).await?;
+    let kept = sqlx::query_scalar!(
+        r#"update settings set session_gap = $1::bigint * interval '1 microsecond'
+           returning coalesce(kept_gap = session_gap, false) as "kept!""#,
+        micros
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    if !kept {
+        sqlx::query!("update settings set kept_gap = session_gap").execute(&mut *transaction).await?;
+        sessions::begin_anew(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Builds the kept figures from the rows that one snapshot shows: the deltas in it are of these rows,
 /// those that come later are not.
 async fn rebuild(connection: &mut PgConnection, timezone: &str) -> anyhow::Result<()> {
@@ -179,6 +222,8 @@ async fn rebuild(connection: &mut PgConnection, timezone: &str) -> anyhow::Resul
     .await?;
     sqlx::query!("delete from event_deltas").execute(&mut *transaction).await?;
     sqlx::query!("delete from cell_days").execute(&mut *transaction).await?;
+    sqlx::raw_sql("truncate event_chunks").execute(&mut *transaction).await?;
+    sessions::begin_anew(&mut transaction).await?;
     sqlx::query_file!("src/rebuild_cells.sql").execute(&mut *transaction).await?;
     let pages = sqlx::query_scalar!(r#"select pg_relation_size('events') / 8192 as "pages!""#)
         .fetch_one(&mut *transaction)
@@ -189,7 +234,7 @@ async fn rebuild(connection: &mut PgConnection, timezone: &str) -> anyhow::Resul
         {
             let mut cells = sqlx::query_file!("src/rebuild.sql", page, page + REBUILD_PAGES).fetch(&mut *transaction);
             while let Some(cell) = cells.try_next().await? {
-                arrivals.add(cell.cell_id, &cell.times, decimals(cell.amounts)?, &cell.users);
+                arrivals.add(cell.cell_id, &cell.times, decimals(cell.amounts)?, cell.user_ids);
             }
         }
         if !arrivals.visits.is_empty() {
@@ -210,46 +255,50 @@ async fn rebuild(connection: &mut PgConnection, timezone: &str) -> anyhow::Resul
 
 /// Amounts as PostgreSQL writes them; none where a cell has no currency. (As numerics, sqlx would bring
 /// them with digits behind the point that nobody wrote.)
-fn decimals(amounts: Option<Vec<String>>) -> anyhow::Result<Vec<BigDecimal>> {
+pub(crate) fn decimals(amounts: Option<Vec<String>>) -> anyhow::Result<Vec<BigDecimal>> {
     let parsed = amounts.unwrap_or_default().iter().map(|amount| amount.parse()).collect::<Result<_, _>>();
     parsed.context("an amount that is no decimal")
 }
 
 /// Events that are to be added to the kept figures.
 #[derive(Default)]
-struct Arrivals {
-    visits: Vec<Visit>,
+pub(crate) struct Arrivals {
+    pub(crate) visits: Vec<Visit>,
     /// What the events brought in, one after the other; [`Visit::amount`] is an index.
-    amounts: Vec<BigDecimal>,
-    /// Each user once; [`Visit::user`] is an index.
-    users: Vec<UserKey>,
-    user_indices: HashMap<UserKey, u32>,
+    pub(crate) amounts: Vec<BigDecimal>,
+    /// Each user's id, numbered as they came; [`Visit::user`] is such a number.
+    users: HashMap<String, u32>,
 }
 
 #[derive(Clone, Copy)]
-struct Visit {
-    cell_id: i32,
+pub(crate) struct Visit {
+    pub(crate) cell_id: i32,
     /// Of the shop's zone, once it is known.
-    day: NaiveDate,
+    pub(crate) day: NaiveDate,
     /// Numbered from the epoch.
-    quarter: i32,
+    pub(crate) quarter: i32,
     /// From the start of the quarter.
-    micros: i32,
-    user: u32,
-    amount: Option<u32>,
+    pub(crate) micros: i32,
+    /// The user's number in `user_numbers`, once it is known.
+    pub(crate) user: u32,
+    pub(crate) amount: Option<u32>,
+}
+
+impl Visit {
+    pub(crate) fn occurred_at(&self) -> DateTime<Utc> {
+        let micros = i64::from(self.quarter) * QUARTER_MICROS + i64::from(self.micros);
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+    }
 }
 
 impl Arrivals {
-    /// Adds events of one cell: parallel arrays, `users` 16 bytes an event, no amounts where the cell
-    /// has no currency.
-    fn add(&mut self, cell_id: i32, times: &[DateTime<Utc>], amounts: Vec<BigDecimal>, users: &[u8]) {
+    /// Adds events of one cell: parallel arrays, no amounts where the cell has no currency.
+    fn add(&mut self, cell_id: i32, times: &[DateTime<Utc>], amounts: Vec<BigDecimal>, user_ids: Vec<String>) {
         let mut amounts = amounts.into_iter();
-        for (time, user) in times.iter().zip(users.as_chunks::<16>().0) {
+        for (time, user_id) in times.iter().zip(user_ids) {
             let micros = time.timestamp_micros();
-            let user = *self.user_indices.entry(*user).or_insert_with(|| {
-                self.users.push(*user);
-                self.users.len() as u32 - 1
-            });
+            let next = self.users.len() as u32;
+            let user = *self.users.entry(user_id).or_insert(next);
             let amount = amounts.next().map(|amount| {
                 self.amounts.push(amount);
                 self.amounts.len() as u32 - 1
@@ -265,35 +314,24 @@ impl Arrivals {
         }
     }
 
-    /// Adds the events to the rows of `cell_days`.
+    /// Adds the events to what is kept.
     async fn keep(mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
         let numbers = self.number_users(connection).await?;
-        let days = self.days(connection).await?;
-        let fold = sqlx::query_scalar!(r#"select nextval('folds') as "fold!""#).fetch_one(&mut *connection).await?;
-
+        let days = days(connection, self.visits.iter().map(|visit| visit.quarter)).await?;
         for visit in &mut self.visits {
             visit.day = days[&visit.quarter];
+            visit.user = numbers[visit.user as usize];
         }
-        self.visits.sort_unstable_by_key(|visit| (visit.day, visit.cell_id, visit.quarter));
-        let gains: Vec<&[Visit]> = self.visits.chunk_by(|a, b| (a.day, a.cell_id) == (b.day, b.cell_id)).collect();
-        for gains in gains.chunks(ROWS_AT_ONCE) {
-            let mut kept = take_rows(connection, gains).await?;
-            let mut rows = Rows::default();
-            for visits in gains {
-                let (day, cell_id) = (visits[0].day, visits[0].cell_id);
-                let mut cell_day = kept.remove(&(day, cell_id)).unwrap_or_default();
-                cell_day.add(visits, &self.amounts, &numbers);
-                cell_day.encode(day, cell_id, fold, &mut rows);
-            }
-            rows.write_all(connection, "cell_days", CELL_DAY_COLUMNS).await?;
-        }
-        Ok(())
+        chunks::append(connection, &mut self).await?;
+        cell_days::add(connection, &mut self).await
     }
 
-    /// The number of each user, in the order of [`Arrivals::users`]; who has none gets one.
-    async fn number_users(&self, connection: &mut PgConnection) -> anyhow::Result<Vec<u32>> {
-        let mut keys: Vec<Uuid> = self.users.iter().copied().map(Uuid::from_bytes).collect();
-        keys.sort_unstable();
+    /// The number of each user, in the order in which they came; who has none gets one.
+    async fn number_users(&mut self, connection: &mut PgConnection) -> anyhow::Result<Vec<u32>> {
+        let mut users: Vec<(Uuid, String, u32)> =
+            self.users.drain().map(|(user_id, place)| (user_key(&user_id), user_id, place)).collect();
+        users.sort_unstable_by_key(|user| user.0);
+        let keys: Vec<Uuid> = users.iter().map(|user| user.0).collect();
         // by arrays: a row each would cost more than finding them does
         let known = sqlx::query!(
             r#"select coalesce(array_agg(user_key), '{}') as "keys!", coalesce(array_agg(user_number), '{}') as "numbers!"
@@ -302,188 +340,68 @@ impl Arrivals {
         )
         .fetch_one(&mut *connection)
         .await?;
-        let mut numbers = vec![None; self.users.len()];
+        let mut numbers = vec![None; users.len()];
         for (key, number) in known.keys.iter().zip(known.numbers) {
-            numbers[self.user_indices[key.as_bytes()] as usize] = Some(number);
+            if let Ok(found) = keys.binary_search(key) {
+                numbers[users[found].2 as usize] = Some(number);
+            }
         }
-        keys.retain(|key| numbers[self.user_indices[key.as_bytes()] as usize].is_none());
-        if !keys.is_empty() {
+        let new = numbers.iter().filter(|number| number.is_none()).count();
+        if new > 0 {
             let mut number = sqlx::query_scalar!(
                 r#"update settings set users = users + $1::bigint returning users - $1::bigint as "first!""#,
-                keys.len() as i64
+                new as i64
             )
             .fetch_one(&mut *connection)
             .await?;
-            let mut rows = Rows::default();
-            for key in keys {
-                numbers[self.user_indices[key.as_bytes()] as usize] = Some(number);
-                rows.begin();
-                rows.put(&key);
-                rows.put(&number);
+            users.retain(|user| numbers[user.2 as usize].is_none());
+            for found in numbers.iter_mut().filter(|number| number.is_none()) {
+                *found = Some(number);
                 number += 1;
             }
+            let mut rows = Rows::default();
+            for (key, _, place) in &users {
+                rows.begin();
+                rows.put(key);
+                rows.put_option(numbers[*place as usize].as_ref());
+            }
             rows.write_all(connection, "user_numbers", &["user_key", "user_number"]).await?;
+            users.sort_unstable_by_key(|user| user.2);
+            let mut rows = Rows::default();
+            for users in users.chunks(IDS_IN_ROW) {
+                rows.begin();
+                rows.put_option(numbers[users[0].2 as usize].as_ref());
+                rows.put(&users.iter().map(|(_, user_id, _)| user_id.as_str()).collect::<Vec<_>>());
+            }
+            rows.write_all(connection, "user_ids", &["first_number", "user_ids"]).await?;
         }
-        let numbers = numbers.into_iter().flatten().map(u32::try_from).collect::<Result<_, _>>();
-        numbers.context("more than four billion users, whose sets are of 32-bit numbers")
-    }
-
-    /// The day of each quarter, in the shop's zone, about which PostgreSQL decides.
-    async fn days(&self, connection: &mut PgConnection) -> sqlx::Result<HashMap<i32, NaiveDate>> {
-        let mut quarters: Vec<i32> = self.visits.iter().map(|visit| visit.quarter).collect();
-        quarters.sort_unstable();
-        quarters.dedup();
-        let days = sqlx::query_scalar!(
-            r#"select array_agg((quarter_start(quarter) at time zone tz)::date order by place) as "days!"
-               from unnest($1::int[]) with ordinality as q(quarter, place), (select shop_timezone() as tz) zone"#,
-            &quarters
-        )
-        .fetch_one(connection)
-        .await?;
-        Ok(quarters.into_iter().zip(days).collect())
+        let fitting = |number: i64| i32::try_from(number).ok()?.try_into().ok();
+        let numbers = numbers.into_iter().flatten().map(fitting).collect::<Option<_>>();
+        numbers.context("more than two billion users, whose numbers are of 31 bits")
     }
 }
 
-/// Takes the rows of these gains out of `cell_days`, as far as there are any.
-async fn take_rows(
+/// By what users are told apart where there is no room for their ids: as much of SHA-256 as a UUID
+/// holds, as the SQL function `user_key` has it.
+fn user_key(user_id: &str) -> Uuid {
+    let digest = Sha256::digest(user_id);
+    Uuid::from_bytes(std::array::from_fn(|n| digest[n]))
+}
+
+/// The day of each quarter, in the shop's zone, about which PostgreSQL decides.
+pub(crate) async fn days(
     connection: &mut PgConnection,
-    gains: &[&[Visit]],
-) -> anyhow::Result<HashMap<(NaiveDate, i32), CellDay>> {
-    let (days, cells): (Vec<NaiveDate>, Vec<i32>) =
-        gains.iter().map(|visits| (visits[0].day, visits[0].cell_id)).unzip();
-    let mut rows = sqlx::query!(
-        "delete from cell_days c
-         using unnest($1::date[], $2::int[]) as g(day, cell_id)
-         where c.day = g.day and c.cell_id = g.cell_id
-         returning c.day, c.cell_id, c.first_quarter, c.events_to, c.amounts_to::text[] as amounts_to,
-             c.firsts as \"firsts: Vec<Option<i32>>\", c.lasts as \"lasts: Vec<Option<i32>>\", c.users",
-        &days,
-        &cells
+    quarters: impl Iterator<Item = i32>,
+) -> sqlx::Result<HashMap<i32, NaiveDate>> {
+    let mut quarters: Vec<i32> = quarters.collect();
+    quarters.sort_unstable();
+    quarters.dedup();
+    let days = sqlx::query_scalar!(
+        r#"select coalesce(array_agg((quarter_start(quarter) at time zone tz)::date order by place), '{}') as "days!"
+           from unnest($1::int[]) with ordinality as q(quarter, place), (select shop_timezone() as tz) zone"#,
+        &quarters
     )
-    .fetch(connection);
-    let mut taken = HashMap::with_capacity(gains.len());
-    while let Some(row) = rows.try_next().await? {
-        let cell_day = CellDay {
-            first_quarter: row.first_quarter,
-            quarters: quarters(&row.events_to, decimals(row.amounts_to)?, &row.firsts, &row.lasts),
-            users: RoaringBitmap::deserialize_from(row.users.as_slice())
-                .with_context(|| format!("the users of cell {} on {} in cell_days", row.cell_id, row.day))?,
-        };
-        taken.insert((row.day, row.cell_id), cell_day);
-    }
-    Ok(taken)
-}
-
-/// What is kept of a cell and a day.
-#[derive(Default)]
-struct CellDay {
-    first_quarter: i32,
-    /// From the first to the last that has events.
-    quarters: Vec<Quarter>,
-    users: RoaringBitmap,
-}
-
-/// What is kept of a quarter of an hour.
-#[derive(Clone, Default)]
-struct Quarter {
-    events: i32,
-    amount: Option<BigDecimal>,
-    /// The first and the last event, in microseconds from the quarter's start.
-    ends: Option<(i32, i32)>,
-}
-
-/// Takes the running totals of a row apart.
-fn quarters(
-    events_to: &[i32],
-    amounts_to: Vec<BigDecimal>,
-    firsts: &[Option<i32>],
-    lasts: &[Option<i32>],
-) -> Vec<Quarter> {
-    let mut events = 0;
-    let mut amount = BigDecimal::default();
-    let mut amounts_to = amounts_to.into_iter();
-    let ends = firsts.iter().zip(lasts).map(|(first, last)| first.zip(*last));
-    let quarter = |(&events_to, ends): (&i32, Option<(i32, i32)>)| {
-        let gain = amounts_to.next().map(|amount_to| {
-            let gain = &amount_to - &amount;
-            amount = amount_to;
-            gain
-        });
-        let quarter = Quarter { events: events_to - events, amount: gain, ends };
-        events = events_to;
-        quarter
-    };
-    events_to.iter().zip(ends).map(quarter).collect()
-}
-
-impl CellDay {
-    /// Adds events of this cell and day, sorted by quarter, of which there is at least one.
-    fn add(&mut self, visits: &[Visit], amounts: &[BigDecimal], numbers: &[u32]) {
-        let (first, last) = (visits[0].quarter, visits[visits.len() - 1].quarter);
-        if self.quarters.is_empty() {
-            self.first_quarter = first;
-        }
-        if first < self.first_quarter {
-            let earlier = (self.first_quarter - first) as usize;
-            self.quarters.splice(..0, std::iter::repeat_n(Quarter::default(), earlier));
-            self.first_quarter = first;
-        }
-        let length = (last - self.first_quarter) as usize + 1;
-        if length > self.quarters.len() {
-            self.quarters.resize(length, Quarter::default());
-        }
-        for visit in visits {
-            let quarter = &mut self.quarters[(visit.quarter - self.first_quarter) as usize];
-            quarter.events += 1;
-            let (first, last) = quarter.ends.unwrap_or((visit.micros, visit.micros));
-            quarter.ends = Some((first.min(visit.micros), last.max(visit.micros)));
-            if let Some(amount) = visit.amount {
-                *quarter.amount.get_or_insert_default() += &amounts[amount as usize];
-            }
-        }
-        let mut users: Vec<u32> = visits.iter().map(|visit| numbers[visit.user as usize]).collect();
-        users.sort_unstable();
-        self.users |= users.into_iter().collect::<RoaringBitmap>();
-    }
-
-    /// Appends the row of [`CELL_DAY_COLUMNS`].
-    fn encode(&self, day: NaiveDate, cell_id: i32, fold: i64, rows: &mut Rows) {
-        let mut events = 0;
-        let mut amount = BigDecimal::default();
-        let mut events_to = Vec::with_capacity(self.quarters.len());
-        let mut amounts_to = Vec::new();
-        let has_amounts = self.quarters.iter().any(|quarter| quarter.amount.is_some());
-        for quarter in &self.quarters {
-            events += quarter.events;
-            events_to.push(events);
-            if has_amounts {
-                amount += quarter.amount.as_ref().unwrap_or(&BigDecimal::default());
-                amounts_to.push(amount.clone());
-            }
-        }
-        let ends = || {
-            self.quarters.iter().enumerate().filter_map(|(n, quarter)| {
-                let start = (i64::from(self.first_quarter) + n as i64) * QUARTER_MICROS;
-                quarter.ends.map(|(first, last)| (start + i64::from(first), start + i64::from(last)))
-            })
-        };
-        let instant = |micros: Option<i64>| micros.and_then(DateTime::from_timestamp_micros);
-        let mut users = Vec::with_capacity(self.users.serialized_size());
-        self.users.serialize_into(&mut users).expect("a Vec takes any write");
-
-        rows.begin();
-        rows.put(&day);
-        rows.put(&cell_id);
-        rows.put(&i64::from(events));
-        rows.put_option(Some(&amount).filter(|_| has_amounts));
-        rows.put_option(instant(ends().next().map(|(first, _)| first)).as_ref());
-        rows.put_option(instant(ends().next_back().map(|(_, last)| last)).as_ref());
-        rows.put(&self.first_quarter);
-        rows.put(&events_to);
-        rows.put_option(Some(&amounts_to).filter(|_| has_amounts));
-        rows.put(&self.quarters.iter().map(|quarter| quarter.ends.map(|(first, _)| first)).collect::<Vec<_>>());
-        rows.put(&self.quarters.iter().map(|quarter| quarter.ends.map(|(_, last)| last)).collect::<Vec<_>>());
-        rows.put(&users);
-        rows.put(&fold);
-    }
+    .fetch_one(connection)
+    .await?;
+    Ok(quarters.into_iter().zip(days).collect())
 }

@@ -21,8 +21,11 @@
 //! `rejected_events`. An offset that the log does not hold is the one thing that stops it.
 
 mod batch;
+mod cell_days;
+mod chunks;
 mod fold;
 mod rows;
+mod sessions;
 mod sink;
 mod source;
 
@@ -37,7 +40,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use fold::set_timezone;
+pub use fold::{fold_all, set_session_gap, set_timezone};
 use sink::Sink;
 
 /// What the consumer needs to know.
@@ -59,6 +62,10 @@ pub struct Config {
     #[arg(long, env = "SHOP_TIMEZONE", default_value = "UTC")]
     pub shop_timezone: String,
 
+    /// Pause after which a user's next event begins another session: 10m, 90s, 1h 30m
+    #[arg(long, env = "SESSION_GAP", default_value = "10m", value_parser = parse_gap)]
+    pub session_gap: Duration,
+
     /// Messages in a batch at the most
     #[arg(long, env = "CONSUMER_BATCH_ROWS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_rows: u32,
@@ -70,6 +77,15 @@ pub struct Config {
     /// Milliseconds without a sign of life after which the group gives this consumer's partitions to others
     #[arg(long, env = "CONSUMER_MAX_POLL_INTERVAL_MS", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(10_000..=86_400_000))]
     pub max_poll_interval_ms: u32,
+}
+
+fn parse_gap(text: &str) -> Result<Duration, String> {
+    let gap = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 10m, 90s or 1h"))?;
+    if (Duration::from_secs(1)..=Duration::from_hours(366 * 24)).contains(&gap) && gap.subsec_micros() == 0 {
+        Ok(gap)
+    } else {
+        Err("it is from 1s to 366d, in whole seconds".into())
+    }
 }
 
 /// A batch that PostgreSQL has not taken for so long is stuck: in a flood it takes a second or two.
@@ -142,7 +158,8 @@ pub async fn run(config: Config, working: Working, token: CancellationToken) -> 
     let prepared = async {
         patiently("PostgreSQL", &working, || async {
             migrations::apply(&pool).await?;
-            fold::set_timezone(&pool, &config.shop_timezone).await
+            fold::set_timezone(&pool, &config.shop_timezone).await?;
+            fold::set_session_gap(&pool, config.session_gap).await
         })
         .await?;
         patiently("Kafka", &working, || config.kafka.ensure_topic()).await

@@ -23,7 +23,7 @@ use crate::rows::{Rows, Way};
 const CHANNEL: &str = "events_stored";
 
 /// The columns of `event_deltas`, but the number that it gives itself.
-const DELTA_COLUMNS: &[&str] = &["cell_id", "events", "first_at", "last_at", "times", "amounts", "users"];
+const DELTA_COLUMNS: &[&str] = &["cell_id", "events", "first_at", "last_at", "times", "amounts", "user_ids"];
 
 /// An event stored later than this after it occurred is late.
 const LATE: TimeDelta = TimeDelta::seconds(60);
@@ -321,25 +321,25 @@ struct Count {
 
 /// What one cell gains: an element an event.
 #[derive(Default)]
-struct Gain {
+struct Gain<'a> {
     times: Vec<DateTime<Utc>>,
     /// Empty where the cell has no currency.
     amounts: Vec<Decimal>,
-    users: Vec<u8>,
+    user_ids: Vec<&'a str>,
 }
 
 /// What a batch adds to the kept figures.
-struct Tally {
+struct Tally<'a> {
     total: Count,
     partitions: HashMap<i32, Count>,
     imports: HashMap<Uuid, Count>,
     /// By the cell's id in the database.
-    cells: HashMap<i32, Gain>,
+    cells: HashMap<i32, Gain<'a>>,
 }
 
-impl Tally {
+impl<'a> Tally<'a> {
     /// Counts the batch as stored at `now`, all but those of its rows that were `known`.
-    fn of(batch: &Batch, now: DateTime<Utc>, cell_ids: &[i32], known: &HashSet<Uuid>) -> Self {
+    fn of(batch: &'a Batch, now: DateTime<Utc>, cell_ids: &[i32], known: &HashSet<Uuid>) -> Self {
         let mut tally = Self {
             total: Count::default(),
             partitions: HashMap::new(),
@@ -359,7 +359,7 @@ impl Tally {
             let gain = tally.cells.entry(cell_ids[fact.cell as usize]).or_default();
             gain.times.push(fact.occurred_at);
             gain.amounts.extend(fact.revenue);
-            gain.users.extend_from_slice(&fact.user);
+            gain.user_ids.push(batch.user_id(fact));
         }
         for &(import_id, partition) in &batch.repeats {
             tally.count(import_id, partition, |count| count.duplicate += 1);
@@ -390,7 +390,7 @@ impl Tally {
                 rows.put_option(gain.times.iter().max());
                 rows.put(&gain.times);
                 rows.put_option(Some(&gain.amounts).filter(|amounts| !amounts.is_empty()));
-                rows.put(&gain.users.as_slice());
+                rows.put(&gain.user_ids);
             }
             rows.write_all(connection, "event_deltas", DELTA_COLUMNS).await?;
         }

@@ -54,6 +54,7 @@ impl Stage {
             database: migrations::Database { url: self.pool.connect_options().to_url_lossy().to_string() },
             group: format!("{}-group", self.kafka.topic),
             shop_timezone: "UTC".into(),
+            session_gap: Duration::from_secs(600),
             batch_rows: 1_000,
             linger_ms: 5,
             max_poll_interval_ms: 300_000,

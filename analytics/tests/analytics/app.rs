@@ -10,6 +10,9 @@ use sqlx::{ConnectOptions, PgPool};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// The shop's, as in a demo.
+const SESSION_GAP: Duration = Duration::from_secs(600);
+
 /// A server on a free port.
 pub(crate) struct App {
     pub(crate) address: String,
@@ -119,7 +122,7 @@ pub(crate) async fn store(pool: &PgPool, events: Value) {
 pub(crate) async fn recount(pool: &PgPool) {
     sqlx::query("update settings set kept_timezone = null").execute(pool).await.unwrap();
     let tz: String = sqlx::query_scalar("select timezone from settings").fetch_one(pool).await.unwrap();
-    consumer::set_timezone(pool, &tz).await.unwrap();
+    set_shop_timezone(pool, &tz).await;
 }
 
 /// The same with half of the events not folded yet, so that sets of users lag.
@@ -131,6 +134,8 @@ pub(crate) async fn recount_half(pool: &PgPool) {
 
 pub(crate) async fn set_shop_timezone(pool: &PgPool, tz: &str) {
     consumer::set_timezone(pool, tz).await.unwrap();
+    consumer::set_session_gap(pool, SESSION_GAP).await.unwrap();
+    consumer::fold_all(pool).await.unwrap();
 }
 
 /// The days of an answer of `/api/daily`, with how many events of a type each has.

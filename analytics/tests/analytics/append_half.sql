@@ -7,9 +7,9 @@ select distinct event_type, product, site_version, source, case when revenue(e) 
 from events e
 on conflict do nothing;
 
-insert into event_deltas (cell_id, events, first_at, last_at, times, amounts, users)
+insert into event_deltas (cell_id, events, first_at, last_at, times, amounts, user_ids)
 select cell_id, count(*), min(occurred_at), max(occurred_at), array_agg(occurred_at),
-    case when c.currency is not null then array_agg(revenue(e)) end, string_agg(user_key(user_id), '')
+    case when c.currency is not null then array_agg(revenue(e)) end, array_agg(user_id)
 from events e
 join cells c on c.event_type = e.event_type
     and c.product is not distinct from e.product

@@ -11,6 +11,7 @@ mod lookup;
 mod page;
 mod parameters;
 mod sources;
+mod sql;
 mod trouble;
 mod verify;
 mod windows;

@@ -57,6 +57,7 @@ impl Stage {
             database: database(pool),
             group: format!("{}-group", kafka.topic),
             shop_timezone: shop_timezone.into(),
+            session_gap: Duration::from_secs(600),
             batch_rows: 100,
             linger_ms: 5,
             max_poll_interval_ms: 300_000,

@@ -1,0 +1,541 @@
+//! Kept sessions: each user's events with pauses of at most the shop's gap, as closed intervals, and what
+//! is known of those that start on a day.
+//!
+//! Events come in any order, so a session may grow at either end, two may become one, and each is found
+//! by its user and time among its neighbours. What comes out depends on the events only.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+use hashbrown::{HashMap, HashSet};
+use roaring::RoaringBitmap;
+use serde_json::{Map, Value};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use sqlx::types::BigDecimal;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::fold::{FOLD_EVENTS, MANY_EVENTS, QUARTER_MICROS, days, decimals, try_lock};
+use crate::rows::Rows;
+
+const SESSION_COLUMNS: &[&str] = &["user_number", "started_at", "ended_at", "events", "orders", "amount"];
+
+const DAY_COLUMNS: &[&str] = &[
+    "day",
+    "sessions",
+    "events",
+    "with_order",
+    "first_start",
+    "last_start",
+    "seconds",
+    "sessions_of",
+    "fractional",
+    "fraction_micros",
+    "users",
+    "fold",
+];
+
+/// Forgets the kept sessions; [`catch_up`] will build them from the first event on.
+pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(
+        "truncate user_sessions, session_days;
+         update settings set sessions_to = 0, kept_since = clock_timestamp()",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Adds what has been folded and is in no session yet, unless another consumer is at it.
+pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut told = started;
+    let mut events = 0;
+    while !token.is_cancelled() {
+        let added = add_oldest(pool).await?;
+        if added == 0 {
+            break;
+        }
+        events += added;
+        if told.elapsed() > Duration::from_secs(5) {
+            told = Instant::now();
+            info!(events, "adding events to the sessions");
+        }
+    }
+    if events >= MANY_EVENTS {
+        // as after a fold, and no plan should take the tables for empty
+        sqlx::raw_sql("vacuum (analyze) session_days, user_sessions, event_chunks").execute(pool).await?;
+        debug!(events, elapsed_ms = started.elapsed().as_millis() as u64, "the sessions are up to date");
+    } else if events > 0 {
+        let mut transaction = pool.begin().await?;
+        if try_lock(&mut transaction).await? && pending(&mut transaction).await? == 0 {
+            sqlx::query("select merge_small_chunks()").execute(&mut *transaction).await?;
+            transaction.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// How many chunks are in no session yet.
+async fn pending(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "chunks!" from event_chunks where chunk_id > (select sessions_to from settings)"#
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Adds the events of the oldest chunks that are in no session, in a transaction; returns their number.
+async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
+    let mut transaction = pool.begin().await?;
+    if pending(&mut transaction).await? == 0 || !try_lock(&mut transaction).await? {
+        return Ok(0);
+    }
+    let gap = sqlx::query_scalar!(
+        r#"select (extract(epoch from kept_gap) * 1000000)::bigint from settings where kept_gap is not null"#
+    )
+    .fetch_optional(&mut *transaction)
+    .await?
+    .flatten();
+    // a database that no consumer has told the gap
+    let Some(gap) = gap else { return Ok(0) };
+    let cells = cells(&mut transaction).await?;
+    let mut visits = Vec::new();
+    let mut events = 0;
+    let mut to = None;
+    {
+        let mut chunks = sqlx::query!(
+            r#"select chunk_id, times, cell_ids, user_numbers, amounts::text[] as "amounts: Vec<Option<String>>"
+               from event_chunks where chunk_id > (select sessions_to from settings) order by chunk_id"#
+        )
+        .fetch(&mut *transaction);
+        while events < FOLD_EVENTS
+            && let Some(chunk) = chunks.try_next().await?
+        {
+            to = Some(chunk.chunk_id);
+            events += chunk.times.len();
+            let mut amounts = chunk.amounts.into_iter().flatten();
+            for ((time, cell_id), user) in chunk.times.iter().zip(&chunk.cell_ids).zip(&chunk.user_numbers) {
+                let amount = amounts.next().flatten();
+                let cell = cells.get(cell_id).with_context(|| format!("cell {cell_id} of event_chunks is no cell"))?;
+                if cell.is_traffic {
+                    visits.push(Visit { user: i64::from(*user), session: cell.visit(*time, amount)? });
+                }
+            }
+        }
+    }
+    if let Some(to) = to {
+        add(&mut transaction, visits, gap).await?;
+        sqlx::query!("update settings set sessions_to = $1::bigint", to).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(events)
+}
+
+/// What sessions need to know of a cell.
+struct Cell {
+    /// Changes of users are no traffic.
+    is_traffic: bool,
+    is_order: bool,
+    currency: Option<String>,
+}
+
+impl Cell {
+    /// A session of one event.
+    fn visit(&self, time: DateTime<Utc>, amount: Option<String>) -> anyhow::Result<Session> {
+        let amount = match (&self.currency, decimals(amount.map(|amount| vec![amount]))?.pop()) {
+            (Some(currency), Some(amount)) => Some(Box::new(BTreeMap::from([(currency.clone(), amount)]))),
+            _ => None,
+        };
+        Ok(Session { start: time, end: time, events: 1, orders: i32::from(self.is_order), amount })
+    }
+}
+
+async fn cells(connection: &mut PgConnection) -> sqlx::Result<HashMap<i32, Cell>> {
+    let rows = sqlx::query!("select cell_id, event_type, currency from cells").fetch_all(connection).await?;
+    let cell = |event_type: &str, currency| Cell {
+        is_traffic: event_type != "user_update",
+        is_order: event_type == "order",
+        currency,
+    };
+    Ok(rows.into_iter().map(|row| (row.cell_id, cell(&row.event_type, row.currency))).collect())
+}
+
+/// An event on its way into a session.
+struct Visit {
+    user: i64,
+    session: Session,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Session {
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    events: i32,
+    orders: i32,
+    /// Revenue by currency, where there is any.
+    amount: Option<Box<BTreeMap<String, BigDecimal>>>,
+}
+
+impl Session {
+    fn absorb(&mut self, other: Self) {
+        self.end = self.end.max(other.end);
+        self.events += other.events;
+        self.orders += other.orders;
+        if let Some(amounts) = other.amount {
+            let sums = self.amount.get_or_insert_default();
+            for (currency, amount) in *amounts {
+                *sums.entry(currency).or_default() += amount;
+            }
+        }
+    }
+
+    fn micros(&self) -> i64 {
+        (self.end - self.start).num_microseconds().unwrap_or(i64::MAX)
+    }
+
+    fn quarter(&self) -> i32 {
+        self.start.timestamp_micros().div_euclid(QUARTER_MICROS) as i32
+    }
+}
+
+/// Makes one session of those of a user that are at most `gap` apart; `parts` are in the order of their
+/// starts, and so is what comes back.
+fn join(parts: impl IntoIterator<Item = Session>, gap: TimeDelta) -> Vec<Session> {
+    let mut joined: Vec<Session> = Vec::new();
+    for part in parts {
+        match joined.last_mut() {
+            Some(last) if part.start - last.end <= gap => last.absorb(part),
+            _ => joined.push(part),
+        }
+    }
+    joined
+}
+
+/// What becomes of sessions.
+#[derive(Default)]
+struct Changes {
+    gone: Vec<(i64, Session)>,
+    /// Those that keep their start: before and after.
+    grown: Vec<(i64, Session, Session)>,
+    new: Vec<(i64, Session)>,
+}
+
+impl Changes {
+    /// Joins the visits of a user with the sessions next to them; both in the order of their starts.
+    fn add(&mut self, user: i64, visits: Vec<Session>, neighbours: Vec<Session>, gap: TimeDelta) {
+        if neighbours.is_empty() {
+            self.new.extend(join(visits, gap).into_iter().map(|session| (user, session)));
+            return;
+        }
+        let mut before: BTreeMap<DateTime<Utc>, Session> =
+            neighbours.iter().map(|session| (session.start, session.clone())).collect();
+        let mut parts = neighbours;
+        parts.extend(visits);
+        parts.sort_by_key(|part| part.start);
+        for session in join(parts, gap) {
+            match before.remove(&session.start) {
+                Some(old) if old == session => {}
+                Some(old) => self.grown.push((user, old, session)),
+                None => self.new.push((user, session)),
+            }
+        }
+        self.gone.extend(before.into_values().map(|session| (user, session)));
+    }
+}
+
+/// Adds events of a gap in microseconds to the sessions and their days.
+async fn add(connection: &mut PgConnection, mut visits: Vec<Visit>, gap: i64) -> anyhow::Result<()> {
+    visits.sort_by_key(|visit| (visit.user, visit.session.start));
+    let gap = TimeDelta::microseconds(gap);
+    let mut neighbours = neighbours(connection, &visits, gap).await?;
+    let mut changes = Changes::default();
+    let mut visits = visits.into_iter().peekable();
+    while let Some(first) = visits.next() {
+        let mut of_user = vec![first.session];
+        while let Some(next) = visits.next_if(|next| next.user == first.user) {
+            of_user.push(next.session);
+        }
+        changes.add(first.user, of_user, neighbours.remove(&first.user).unwrap_or_default(), gap);
+    }
+    let quarters = {
+        let starts = changes.gone.iter().chain(&changes.new).map(|(_, session)| session.quarter());
+        starts.chain(changes.grown.iter().map(|(_, old, _)| old.quarter())).collect::<HashSet<_>>()
+    };
+    let days = days(connection, quarters.into_iter()).await?;
+    write(connection, &mut changes).await?;
+    change_days(connection, &changes, &days).await
+}
+
+/// The sessions that the visits may be joined with, each user's in the order of their starts: the last
+/// one before a user's first visit, and those that begin before the gap after the last has passed.
+async fn neighbours(
+    connection: &mut PgConnection,
+    visits: &[Visit],
+    gap: TimeDelta,
+) -> anyhow::Result<HashMap<i64, Vec<Session>>> {
+    // whoever came later has none
+    let newest =
+        sqlx::query_scalar!(r#"select max(user_number) from user_sessions"#).fetch_one(&mut *connection).await?;
+    let known = visits.partition_point(|visit| newest.is_some_and(|newest| visit.user <= newest));
+    let mut users = Vec::new();
+    let mut firsts = Vec::new();
+    let mut lasts = Vec::new();
+    for of_user in visits[..known].chunk_by(|a, b| a.user == b.user) {
+        users.push(of_user[0].user);
+        firsts.push(of_user[0].session.start);
+        lasts.push(of_user[of_user.len() - 1].session.start + gap);
+    }
+    let mut found: HashMap<i64, Vec<Session>> = HashMap::new();
+    if users.is_empty() {
+        return Ok(found);
+    }
+    let mut rows = sqlx::query_file!("src/neighbours.sql", &users, &firsts, &lasts).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let amount = row.amount.map(amounts).transpose()?.map(Box::new);
+        let session =
+            Session { start: row.started_at, end: row.ended_at, events: row.events, orders: row.orders, amount };
+        found.entry(row.user_number).or_default().push(session);
+    }
+    for sessions in found.values_mut() {
+        sessions.sort_by_key(|session| session.start);
+    }
+    Ok(found)
+}
+
+/// Revenue as `user_sessions.amount` has it.
+fn amounts(value: Value) -> anyhow::Result<BTreeMap<String, BigDecimal>> {
+    let amounts: BTreeMap<String, String> = serde_json::from_value(value).context("an amount of user_sessions")?;
+    let decimal = |(currency, amount): (String, String)| {
+        Ok((currency, amount.parse().with_context(|| format!("amount {amount:?} of user_sessions is no decimal"))?))
+    };
+    amounts.into_iter().map(decimal).collect()
+}
+
+fn object(session: &Session) -> Map<String, Value> {
+    let amounts = session.amount.iter().flat_map(|amounts| amounts.iter());
+    amounts.map(|(currency, amount)| (currency.clone(), Value::String(amount.to_plain_string()))).collect()
+}
+
+/// Writes the changes to `user_sessions`.
+async fn write(connection: &mut PgConnection, changes: &mut Changes) -> anyhow::Result<()> {
+    if !changes.gone.is_empty() {
+        let (users, starts): (Vec<i64>, Vec<DateTime<Utc>>) =
+            changes.gone.iter().map(|(user, session)| (*user, session.start)).unzip();
+        sqlx::query!(
+            "delete from user_sessions s using unnest($1::bigint[], $2::timestamptz[]) as g(user_number, started_at)
+             where s.user_number = g.user_number and s.started_at = g.started_at",
+            &users,
+            &starts
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !changes.grown.is_empty() {
+        let grown = &changes.grown;
+        let users: Vec<i64> = grown.iter().map(|(user, _, _)| *user).collect();
+        let starts: Vec<DateTime<Utc>> = grown.iter().map(|(_, _, session)| session.start).collect();
+        let ends: Vec<DateTime<Utc>> = grown.iter().map(|(_, _, session)| session.end).collect();
+        let events: Vec<i32> = grown.iter().map(|(_, _, session)| session.events).collect();
+        let orders: Vec<i32> = grown.iter().map(|(_, _, session)| session.orders).collect();
+        let amounts: Vec<Option<Value>> = grown
+            .iter()
+            .map(|(_, _, session)| session.amount.as_ref().map(|_| Value::Object(object(session))))
+            .collect();
+        sqlx::query!(
+            "update user_sessions s
+             set ended_at = g.ended_at, events = g.events, orders = g.orders, amount = g.amount
+             from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::int[], $6::jsonb[])
+                 as g(user_number, started_at, ended_at, events, orders, amount)
+             where s.user_number = g.user_number and s.started_at = g.started_at",
+            &users,
+            &starts,
+            &ends,
+            &events,
+            &orders,
+            &amounts as &[Option<Value>]
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    // each block of the table is then of a few hours, which is what the index of the starts goes by
+    changes.new.sort_by_key(|(_, session)| session.start);
+    let mut rows = Rows::default();
+    for (user, session) in &changes.new {
+        rows.begin();
+        rows.put(user);
+        rows.put(&session.start);
+        rows.put(&session.end);
+        rows.put(&session.events);
+        rows.put(&session.orders);
+        rows.put_object(&object(session));
+    }
+    rows.write_all(connection, "user_sessions", SESSION_COLUMNS).await?;
+    Ok(())
+}
+
+/// Brings `session_days` up to date, after `user_sessions`.
+async fn change_days(
+    connection: &mut PgConnection,
+    changes: &Changes,
+    days: &HashMap<i32, NaiveDate>,
+) -> anyhow::Result<()> {
+    let day = |session: &Session| days[&session.quarter()];
+    let mut touched: BTreeMap<NaiveDate, SessionDay> = BTreeMap::new();
+    let starts = changes.gone.iter().chain(&changes.new).map(|(_, session)| session);
+    for session in starts.chain(changes.grown.iter().map(|(_, old, _)| old)) {
+        touched.entry(day(session)).or_default();
+    }
+    let keys: Vec<NaiveDate> = touched.keys().copied().collect();
+    take_days(connection, &keys, &mut touched).await?;
+
+    for (user, session) in &changes.gone {
+        let session_day = touched.entry(day(session)).or_default();
+        session_day.count(session, -1);
+        session_day.left.insert(*user);
+    }
+    for (_, old, session) in &changes.grown {
+        let session_day = touched.entry(day(session)).or_default();
+        session_day.count(old, -1);
+        session_day.count(session, 1);
+    }
+    let mut users: BTreeMap<NaiveDate, Vec<u32>> = BTreeMap::new();
+    for (user, session) in &changes.new {
+        touched.entry(day(session)).or_default().count(session, 1);
+        users.entry(day(session)).or_default().push(u32::try_from(*user)?);
+    }
+    for (day, mut users) in users {
+        let session_day = touched.entry(day).or_default();
+        users.sort_unstable();
+        for user in &users {
+            session_day.left.remove(&i64::from(*user));
+        }
+        session_day.users |= users.into_iter().collect::<RoaringBitmap>();
+    }
+    for (day, session_day) in &mut touched {
+        session_day.let_go(connection, *day).await?;
+    }
+    let fold = sqlx::query_scalar!(r#"select nextval('folds') as "fold!""#).fetch_one(&mut *connection).await?;
+    let mut rows = Rows::default();
+    for (day, session_day) in touched {
+        session_day.encode(day, fold, &mut rows);
+    }
+    rows.write_all(connection, "session_days", DAY_COLUMNS).await?;
+    Ok(())
+}
+
+/// What is kept of the sessions that start on a day.
+#[derive(Default)]
+struct SessionDay {
+    sessions: i64,
+    events: i64,
+    with_order: i64,
+    /// No session starts outside.
+    starts: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// By whole seconds of length: sessions, and those of them that are a fraction longer.
+    lengths: BTreeMap<i32, (i32, i32)>,
+    fraction_micros: i64,
+    users: RoaringBitmap,
+    /// Users who lost a session and did not gain one.
+    left: HashSet<i64>,
+}
+
+/// Takes the rows of these days out of `session_days`, as far as there are any.
+async fn take_days(
+    connection: &mut PgConnection,
+    days: &[NaiveDate],
+    into: &mut BTreeMap<NaiveDate, SessionDay>,
+) -> anyhow::Result<()> {
+    let mut rows =
+        sqlx::query!("delete from session_days where day = any($1::date[]) returning *", days).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let lengths = row.seconds.into_iter().zip(row.sessions_of.into_iter().zip(row.fractional));
+        let session_day = SessionDay {
+            sessions: row.sessions,
+            events: row.events,
+            with_order: row.with_order,
+            starts: Some((row.first_start, row.last_start)),
+            lengths: lengths.collect(),
+            fraction_micros: row.fraction_micros,
+            users: RoaringBitmap::deserialize_from(row.users.as_slice())
+                .with_context(|| format!("the users of {} in session_days", row.day))?,
+            left: HashSet::new(),
+        };
+        into.insert(row.day, session_day);
+    }
+    Ok(())
+}
+
+impl SessionDay {
+    /// Counts the session in or, `by` -1, out.
+    fn count(&mut self, session: &Session, by: i32) {
+        self.sessions += i64::from(by);
+        self.events += i64::from(by) * i64::from(session.events);
+        self.with_order += i64::from(by) * i64::from(session.orders > 0);
+        let (first, last) = self.starts.unwrap_or((session.start, session.start));
+        self.starts = Some((first.min(session.start), last.max(session.start)));
+        let micros = session.micros();
+        let fraction = micros % 1_000_000;
+        self.fraction_micros += i64::from(by) * fraction;
+        let seconds = i32::try_from(micros / 1_000_000).unwrap_or(i32::MAX);
+        let (sessions, fractional) = self.lengths.entry(seconds).or_default();
+        *sessions += by;
+        *fractional += by * i32::from(fraction != 0);
+        if *sessions == 0 {
+            self.lengths.remove(&seconds);
+        }
+    }
+
+    /// Takes out the users who have no session on this day any more.
+    async fn let_go(&mut self, connection: &mut PgConnection, day: NaiveDate) -> anyhow::Result<()> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        let left: Vec<i64> = self.left.drain().collect();
+        let (first, last) = self.starts.unwrap_or_default();
+        let gone = sqlx::query_scalar!(
+            r#"select u.user_number as "user_number!"
+               from unnest($1::bigint[]) as u(user_number)
+               where not exists (
+                   select from user_sessions s
+                   where s.user_number = u.user_number
+                       and s.started_at between $2::timestamptz and $3::timestamptz
+                       and (quarter_start(quarter_of(s.started_at)) at time zone shop_timezone())::date = $4::date
+               )"#,
+            &left,
+            first,
+            last,
+            day
+        )
+        .fetch_all(connection)
+        .await?;
+        for user in gone {
+            self.users.remove(u32::try_from(user)?);
+        }
+        Ok(())
+    }
+
+    /// Appends the row of [`DAY_COLUMNS`].
+    fn encode(&self, day: NaiveDate, fold: i64, rows: &mut Rows) {
+        let (first, last) = self.starts.unwrap_or_default();
+        let mut users = Vec::with_capacity(self.users.serialized_size());
+        self.users.serialize_into(&mut users).expect("a Vec takes any write");
+        rows.begin();
+        rows.put(&day);
+        rows.put(&self.sessions);
+        rows.put(&self.events);
+        rows.put(&self.with_order);
+        rows.put(&first);
+        rows.put(&last);
+        rows.put(&self.lengths.keys().copied().collect::<Vec<i32>>());
+        rows.put(&self.lengths.values().map(|(sessions, _)| *sessions).collect::<Vec<i32>>());
+        rows.put(&self.lengths.values().map(|(_, fractional)| *fractional).collect::<Vec<i32>>());
+        rows.put(&self.fraction_micros);
+        rows.put(&users);
+        rows.put(&fold);
+    }
+}

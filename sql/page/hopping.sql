@@ -1,0 +1,4 @@
+-- Hopping windows: events, orders and revenue, by the values of a dimension or of none.
+select window_start, window_end, "group", events, orders, amount
+from hopping(:'size', :'advance', :'from', :'to', nullif(:'group_by', 'none'), :'filters', :'tz', :'origin')
+limit :'limit';
