@@ -81,6 +81,8 @@ pub(crate) struct Span {
     pub(crate) filters: Value,
     /// Whether what is kept is of all events.
     pub(crate) kept: bool,
+    /// Whether local dates, as far as they matter, only ever go forward in the range.
+    pub(crate) steady: bool,
 }
 
 impl Span {
@@ -95,6 +97,7 @@ impl Span {
             to_day: None,
             filters: json!({}),
             kept: false,
+            steady: true,
         }
     }
 
@@ -154,6 +157,7 @@ impl Span {
             to_day,
             filters: json!(question.filters),
             kept: edges.kept,
+            steady: edges.steady,
         })
     }
 }

@@ -20,7 +20,7 @@ use sqlx::types::BigDecimal;
 
 use crate::figures::{Known, Lag, rfc3339};
 use crate::problem::{Problem, in_time};
-use crate::question::{DIMENSIONS, Question};
+use crate::question::{DIMENSIONS, Question, is_kept};
 use crate::span::{Source, Span, View};
 use crate::{Analytics, sessions};
 
@@ -29,8 +29,17 @@ use slide::{Counted, Group, MOST_PIECES, Piece, Place, Slide, TooMuch};
 
 const MOST_ROWS: i64 = 50_000;
 
-/// So many segments are read at a time at the most.
+/// So many segments are told to PostgreSQL at a time at the most.
 const MOST_SEGMENTS: i64 = 100_000;
+
+/// What is kept that windows can be counted from, some segments at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kept {
+    /// Counts of quarters of an hour.
+    Quarters,
+    /// The events in columns.
+    Visits,
+}
 
 /// What `/api/windows` asks for besides the events.
 #[derive(Debug)]
@@ -244,13 +253,17 @@ impl Windows {
             return Ok(Page { rows: Vec::new(), next: None, pending: None });
         };
         let mut slide = Slide::new(&grid, after, self.limit + 1);
-        match span.source {
-            Source::Days | Source::Quarters if grid.is_of_quarters() => {
-                self.slide_over_quarters(&grid, &span, &mut slide, connection).await?;
-            }
-            Source::Days | Source::Quarters | Source::Rows | Source::DatedRows => {
-                self.slide_over_rows(&grid, &span, &mut slide, connection).await?;
-            }
+        let is_kept_with_users = |dimension: &str| is_kept(dimension) || dimension == "user_id";
+        if matches!(span.source, Source::Days | Source::Quarters) && grid.is_of_quarters() {
+            self.slide_over_kept(Kept::Quarters, &grid, &span, &mut slide, connection).await?;
+        } else if span.kept
+            && span.steady
+            && question.filters.keys().all(|dimension| is_kept_with_users(dimension))
+            && self.by.is_none_or(is_kept_with_users)
+        {
+            self.slide_over_kept(Kept::Visits, &grid, &span, &mut slide, connection).await?;
+        } else {
+            self.slide_over_rows(&grid, &span, &mut slide, connection).await?;
         }
         let mut rows = slide.finish();
         let more = rows.len() > self.limit;
@@ -293,36 +306,72 @@ impl Windows {
         Ok(Some(Grid::calendar(&windows, edges(&dates, span, connection).await?)))
     }
 
-    /// Reads some segments, then twice as many and so on, until the page is full.
-    async fn slide_over_quarters(
+    /// Reads some segments, then more and so on, until the page is full.
+    async fn slide_over_kept(
         &self,
+        kept: Kept,
         grid: &Grid,
         span: &Span,
         slide: &mut Slide<'_>,
         connection: &mut PgConnection,
     ) -> Result<(), Problem> {
-        let mut at_once = (self.limit as i64 / 8).max(1);
+        let mut at_once = match kept {
+            Kept::Quarters => (self.limit as i64 / 8).max(1),
+            // what few users did is found among all events as fast as among some
+            Kept::Visits if span.filters.get("user_id").is_some() => i64::MAX,
+            Kept::Visits => grid.segments_an_hour(),
+        };
         let mut starting = span.starting;
         while !slide.is_full()
             && let Some(extent) = Extent::of(span, starting, connection).await?
         {
             let first = grid.segment(extent.first_at);
             let last = grid.segment(extent.last_at);
-            let until = last.min(first + at_once - 1) + 1;
-            let mut quarters = Vec::new();
-            for segment in first..=until {
-                let Some(instant) = grid.instant(segment) else { break };
-                quarters.push(clamped(instant, span).timestamp().div_euclid(900) as i32);
-            }
-            let found = sqlx::query_file_as!(Found, "queries/windows/quarters.sql", &quarters, span.filters, self.by)
-                .fetch(&mut *connection);
-            let pieces = self.pour(found, first, slide).await?;
+            let until = last.min(first.saturating_add(at_once - 1)) + 1;
+            let Some((starts, ends)) = grid.instant(first).zip(grid.instant(until)) else { break };
+            let pieces = match kept {
+                Kept::Quarters => {
+                    let instants = (first..=until).filter_map(|segment| grid.instant(segment));
+                    let quarters: Vec<i32> =
+                        instants.map(|instant| clamped(instant, span).timestamp().div_euclid(900) as i32).collect();
+                    let found =
+                        sqlx::query_file_as!(Found, "queries/windows/quarters.sql", &quarters, span.filters, self.by)
+                            .fetch(&mut *connection);
+                    self.pour(found, first, slide).await?
+                }
+                Kept::Visits => {
+                    let (seconds, instants, first) = match grid {
+                        Grid::Clock { segment, .. } => (Some(*segment), Vec::new(), 0),
+                        Grid::Calendar { .. } => {
+                            (None, (first..=until).filter_map(|segment| grid.instant(segment)).collect(), first)
+                        }
+                    };
+                    let found = sqlx::query_file_as!(
+                        Found,
+                        "queries/windows/visits.sql",
+                        seconds,
+                        &instants,
+                        clamped(starts, span),
+                        clamped(ends, span),
+                        span.filters,
+                        self.by,
+                    )
+                    .fetch(&mut *connection);
+                    self.pour(found, first, slide).await?
+                }
+            };
             slide.reach(until);
             if until > last {
                 break;
             }
-            starting = grid.instant(until);
-            at_once = if pieces < self.limit { 2 * at_once } else { at_once }.min(MOST_SEGMENTS);
+            starting = Some(ends);
+            // as many as the page seems to take
+            if pieces < self.limit || slide.is_empty() {
+                at_once = at_once.saturating_mul((self.limit / pieces.max(1)).clamp(1, 7) as i64 + 1);
+            }
+            if kept == Kept::Quarters {
+                at_once = at_once.min(MOST_SEGMENTS);
+            }
         }
         Ok(())
     }

@@ -3,13 +3,22 @@
 -- $1 whether the kept figures are of all events
 -- $2 zone
 -- $3, $4 half-open range, null for no bound
-with known as (
-    -- a day of any zone is within these of UTC, and asking for more than days would mean reading them
+with first as materialized (
+    select day
+    from cell_days
+    where $3::timestamptz is null or (day >= ($3::timestamptz at time zone 'UTC')::date - 2 and last_at >= $3::timestamptz)
+    order by day
+    limit 1
+),
+known as (
+    -- only the first day is read, and the next one, for the two may overlap where a clock was set back over
+    -- midnight; the last day ends within two days of UTC
     select
-        ((
-            select min(day) from cell_days
-            where $3::timestamptz is null or day >= ($3::timestamptz at time zone 'UTC')::date - 2
-        ) - 1)::timestamp at time zone 'UTC' as first_at,
+        (
+            select min(first_at) from cell_days
+            where day between (select day from first) and (select day from first) + 1
+                and ($3::timestamptz is null or last_at >= $3::timestamptz)
+        ) as first_at,
         ((
             select max(day) from cell_days
             where $4::timestamptz is null or day <= ($4::timestamptz at time zone 'UTC')::date + 2

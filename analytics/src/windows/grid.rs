@@ -186,6 +186,14 @@ impl Grid {
         }
     }
 
+    /// How many segments make up an hour, or more than that.
+    pub(crate) fn segments_an_hour(&self) -> i64 {
+        match self {
+            Self::Clock { segment, .. } => (3_600 / segment).max(1),
+            Self::Calendar { .. } => 1,
+        }
+    }
+
     /// Whether segments are made of whole quarters of an hour.
     pub(crate) fn is_of_quarters(&self) -> bool {
         match self {

@@ -125,6 +125,11 @@ impl<'g> Slide<'g> {
         self.is_full
     }
 
+    /// Whether there are no rows yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The rows, when no more pieces come.
     pub(crate) fn finish(mut self) -> Vec<Counted> {
         self.reach(i64::MAX);

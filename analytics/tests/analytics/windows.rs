@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::types::BigDecimal;
 use sqlx::{PgPool, Row};
 
-use crate::app::{App, assert_problem, recount_half, set_shop_timezone, store};
+use crate::app::{App, recount_half, set_shop_timezone, store};
 
 /// Zones whose days are awkward.
 const ZONES: [&str; 8] = [
