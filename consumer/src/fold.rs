@@ -184,6 +184,8 @@ pub async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
     if !kept {
         rebuild(&mut connection, timezone).await.context("build the kept figures of the shop's zone")?;
     }
+    // the end of a connection takes its time to be noticed
+    sqlx::query!(r#"select pg_advisory_unlock($1::bigint) as "unlocked""#, FOLDING).execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }
