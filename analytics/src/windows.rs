@@ -236,7 +236,8 @@ impl Windows {
             }
         };
         if let Some(Place(start, ..)) = after {
-            // the windows before are on the pages before
+            // the windows before are on the pages before; a date that comes twice begins with its first instant
+            let start = if self.advance.seconds().is_some() { start } else { start - TimeDelta::days(1) };
             span.starting = Some(span.starting.map_or(start, |starting| starting.max(start)));
         }
         let Some(grid) = self.grid(&span, connection).await? else {

@@ -198,10 +198,11 @@ fn step(length: &str, from: NaiveDate, count: u32) -> NaiveDate {
     }
 }
 
-/// When the dates begin: the first quarter of an hour that is of the date, or of a later one.
+/// When the dates begin: the first quarter of an hour that is of the date, or of a later one. (Before 2011
+/// St. John's set its clocks back at one minute past midnight, so that some dates begin twice.)
 async fn day_starts(dates: &BTreeSet<NaiveDate>, tz: &str, pool: &PgPool) -> BTreeMap<NaiveDate, DateTime<Utc>> {
     let starts = sqlx::query_as(
-        "select day, min(quarter)
+        "select day, case when day < '2011-01-01' then day_start(day, $2) else min(quarter) end
          from unnest($1::date[]) as day,
              generate_series(day::timestamp at time zone 'UTC' - interval '27 hours', day::timestamp at time zone 'UTC' + interval '51 hours', interval '15 minutes') as quarter
          where (quarter at time zone $2)::date >= day
