@@ -74,8 +74,8 @@ pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow
         let mut transaction = pool.begin().await?;
         if try_lock(&mut transaction).await? && pending(&mut transaction).await? == 0 {
             sqlx::query("select merge_small_chunks()").execute(&mut *transaction).await?;
-            transaction.commit().await?;
         }
+        transaction.commit().await?;
     }
     Ok(())
 }
@@ -93,6 +93,7 @@ async fn pending(connection: &mut PgConnection) -> sqlx::Result<i64> {
 async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
     let mut transaction = pool.begin().await?;
     if pending(&mut transaction).await? == 0 || !try_lock(&mut transaction).await? {
+        transaction.rollback().await?;
         return Ok(0);
     }
     let gap = sqlx::query_scalar!(
@@ -102,7 +103,10 @@ async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
     .await?
     .flatten();
     // a database that no consumer has told the gap
-    let Some(gap) = gap else { return Ok(0) };
+    let Some(gap) = gap else {
+        transaction.rollback().await?;
+        return Ok(0);
+    };
     let cells = cells(&mut transaction).await?;
     let mut visits = Vec::new();
     let mut events = 0;
