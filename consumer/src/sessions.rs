@@ -152,7 +152,7 @@ impl Cell {
     /// A session of one event.
     fn visit(&self, time: DateTime<Utc>, amount: Option<String>) -> anyhow::Result<Session> {
         let amount = match (&self.currency, decimals(amount.map(|amount| vec![amount]))?.pop()) {
-            (Some(currency), Some(amount)) => Some(Box::new(BTreeMap::from([(currency.clone(), amount)]))),
+            (Some(currency), Some(amount)) => Some(BTreeMap::from([(currency.clone(), amount)])),
             _ => None,
         };
         Ok(Session { start: time, end: time, events: 1, orders: i32::from(self.is_order), amount })
@@ -182,7 +182,7 @@ struct Session {
     events: i32,
     orders: i32,
     /// Revenue by currency, where there is any.
-    amount: Option<Box<BTreeMap<String, BigDecimal>>>,
+    amount: Option<BTreeMap<String, BigDecimal>>,
 }
 
 impl Session {
@@ -192,7 +192,7 @@ impl Session {
         self.orders += other.orders;
         if let Some(amounts) = other.amount {
             let sums = self.amount.get_or_insert_default();
-            for (currency, amount) in *amounts {
+            for (currency, amount) in amounts {
                 *sums.entry(currency).or_default() += amount;
             }
         }
@@ -300,7 +300,7 @@ async fn neighbours(
     }
     let mut rows = sqlx::query_file!("src/neighbours.sql", &users, &firsts, &lasts).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let amount = row.amount.map(amounts).transpose()?.map(Box::new);
+        let amount = row.amount.map(amounts).transpose()?;
         let session =
             Session { start: row.started_at, end: row.ended_at, events: row.events, orders: row.orders, amount };
         found.entry(row.user_number).or_default().push(session);

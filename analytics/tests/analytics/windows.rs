@@ -94,10 +94,9 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
     let advance = question.advance.unwrap_or(question.size);
     let picked: Vec<&Event> = events.iter().filter(|event| question.takes(event)).collect();
     let (number, unit) = parts(question.size);
-    let mut windows: BTreeMap<
-        (Result<DateTime<Utc>, NaiveDate>, Result<DateTime<Utc>, NaiveDate>, bool, Option<&str>),
-        Sums,
-    > = BTreeMap::new();
+    /// An instant, or the start of a date.
+    type Edge = Result<DateTime<Utc>, NaiveDate>;
+    let mut windows: BTreeMap<(Edge, Edge, bool, Option<&str>), Sums> = BTreeMap::new();
     let mut add = |start, end, event: &Event, group| {
         let sums: &mut Sums = windows.entry((start, end, Option::is_none(&group), group)).or_default();
         sums.0 += 1;
@@ -140,7 +139,7 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
         .copied()
         .collect();
     let begins = day_starts(&dates, &question.tz, pool).await;
-    let instant = |edge: &Result<DateTime<Utc>, NaiveDate>| match edge {
+    let instant = |edge: &Edge| match edge {
         Ok(time) => *time,
         Err(date) => begins[date],
     };
@@ -157,7 +156,7 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
             ((starts, *ungrouped, *group, *start, *end), row)
         })
         .collect();
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    rows.sort_by_key(|row| row.0);
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
