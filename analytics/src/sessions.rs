@@ -122,6 +122,19 @@ impl Way {
 }
 
 impl Sessions {
+    /// The figures that a recount compares, as texts.
+    pub(crate) fn told(&self) -> [(&'static str, String); 6] {
+        let seconds = |value: Option<f64>| value.map_or("none".into(), |value| format!("{value:.6}"));
+        [
+            ("sessions", self.sessions.to_string()),
+            ("users", self.users.to_string()),
+            ("events", self.events.to_string()),
+            ("with_order", self.with_order.to_string()),
+            ("mean_seconds", seconds(self.mean_seconds)),
+            ("median_seconds", seconds(self.median_seconds)),
+        ]
+    }
+
     /// Must be asked within one snapshot, which takes several statements.
     pub(crate) async fn of(
         question: &Question,

@@ -21,6 +21,7 @@ use tracing::info;
 
 use crate::figures::{Breakdown, Daily, Known, Shop, Totals, rfc3339};
 use crate::question::{KEPT, Question};
+use crate::sessions::Sessions;
 
 /// So many differences of a figure are told, of the others only the number.
 const TOLD: i32 = 20;
@@ -61,6 +62,10 @@ enum Figure {
     Counted(&'static str),
     /// What is kept of cells; this query compares it.
     Kept(&'static str),
+    /// What is kept of sessions, as far as nothing is pending; this query compares it.
+    Sessions(&'static str),
+    /// `/api/sessions` of all sessions and of each month of the shop's zone.
+    ServedSessions,
     /// The set of users of each cell and day.
     UserSets,
     /// `/api/totals` of all events, or of each month of the shop's zone.
@@ -164,11 +169,14 @@ async fn count_all(connection: &mut PgConnection, patience: Duration) -> anyhow:
         ("daily_counts".into(), Figure::Kept(compared!("daily_counts"))),
         ("running totals by cell and day".into(), Figure::Kept(compared!("running_totals"))),
         ("users by cell and day".into(), Figure::UserSets),
+        ("events in columns by cell and day".into(), Figure::Kept(compared!("chunks"))),
+        ("sessions by day".into(), Figure::Sessions(compared!("sessions"))),
         ("numbers of users".into(), Figure::Counted(compared!("user_numbers"))),
         ("stored, late, rejected and next offset by partition".into(), Figure::Counted(compared!("partitions"))),
         ("stored, rejected and read by import".into(), Figure::Counted(compared!("imports"))),
         ("/api/totals".into(), Figure::Totals { by_month: false }),
         ("/api/totals by month".into(), Figure::Totals { by_month: true }),
+        ("/api/sessions".into(), Figure::ServedSessions),
     ];
     figures.extend(KEPT.iter().map(|by| (format!("/api/breakdown by {by}"), Figure::Breakdown(by))));
     figures.extend([None].into_iter().chain(zones).map(|tz| {
@@ -194,8 +202,14 @@ impl Snapshot {
         sqlx::query_as!(
             Self,
             "select timezone as tz, kept_timezone as kept_tz,
-                 (select min(first_at) from event_deltas) as pending_from,
-                 (select max(last_at) from event_deltas) as pending_to
+                 least(
+                     (select min(first_at) from event_deltas),
+                     (select min(first_at) from event_chunks where chunk_id > sessions_to)
+                 ) as pending_from,
+                 greatest(
+                     (select max(last_at) from event_deltas),
+                     (select max(last_at) from event_chunks where chunk_id > sessions_to)
+                 ) as pending_to
              from settings"
         )
         .fetch_one(connection)
@@ -207,7 +221,7 @@ impl Snapshot {
         let (from, to) = self.pending_from.zip(self.pending_to).filter(|_| values > 0)?;
         let (from, to) = (rfc3339(from), rfc3339(to));
         let places = if values == 1 { "place" } else { "places" };
-        Some(format!("users at {values} {places}, until events from {from} to {to} are folded"))
+        Some(format!("users or sessions at {values} {places}, until events from {from} to {to} are folded"))
     }
 
     /// Why there are no kept figures, if there are none.
@@ -241,6 +255,11 @@ impl Figure {
         }
         let comparison = match self {
             Self::Counted(query) | Self::Kept(query) => compare(query, connection).await?,
+            Self::Sessions(_) | Self::ServedSessions if snapshot.pending_from.is_some() => {
+                Comparison { pending: 1, ..Comparison::default() }
+            }
+            Self::Sessions(query) => compare(query, connection).await?,
+            Self::ServedSessions => served_sessions(known, connection).await?,
             Self::UserSets => user_sets(connection).await?,
             Self::Totals { by_month } => totals(by_month, known, connection).await?,
             Self::Breakdown(by) => breakdown(by, known, connection).await?,
@@ -313,6 +332,39 @@ async fn totals(by_month: bool, known: &Known, connection: &mut PgConnection) ->
         }
     } else {
         served.answered("", served_totals("", known, connection).await?);
+    }
+    Ok(served.compare())
+}
+
+/// The sums of lengths are compared by the mean, which is that of a sum divided by a count.
+async fn served_sessions(known: &Known, connection: &mut PgConnection) -> anyhow::Result<Comparison> {
+    let rows = sqlx::query_file!("queries/verify/served_sessions.sql").fetch_all(&mut *connection).await?;
+    let mut served = Served::default();
+    for row in rows {
+        let question = match &row.month {
+            None => String::new(),
+            Some(month) => {
+                let from: NaiveDate = format!("{month}-01").parse()?;
+                format!("from={from}&to={}", from + Months::new(1))
+            }
+        };
+        let place = row.month.as_deref().unwrap_or("all");
+        let mean = row.micros as f64 / 1e6 / row.sessions as f64;
+        let recount = [
+            ("sessions", row.sessions.to_string()),
+            ("users", row.users.to_string()),
+            ("events", row.events.to_string()),
+            ("with_order", row.with_order.to_string()),
+            ("mean_seconds", format!("{mean:.6}")),
+            ("median_seconds", format!("{:.6}", row.median_micros / 1e6)),
+        ];
+        for (name, recount) in recount {
+            served.recounted(format!("{place} {name}"), recount, false);
+        }
+        let sessions = Sessions::of(&Question::read(&question, &["gap"])?, None, known, connection).await?;
+        for (name, kept) in sessions.told() {
+            served.kept.insert(format!("{place} {name}"), kept);
+        }
     }
     Ok(served.compare())
 }

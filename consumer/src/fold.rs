@@ -124,6 +124,7 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
     let started = Instant::now();
     let mut transaction = pool.begin().await?;
     if !try_lock(&mut transaction).await? {
+        transaction.rollback().await?;
         return Ok(0);
     }
     let mut arrivals = Arrivals::default();
@@ -143,6 +144,8 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
     }
     let events = arrivals.visits.len();
     if taken.is_empty() {
+        // at once: a transaction that is dropped holds its lock until its connection is asked again
+        transaction.rollback().await?;
         return Ok(0);
     }
     sqlx::query!("delete from event_deltas where delta_id = any($1::bigint[])", &taken)
@@ -184,6 +187,8 @@ pub async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
     if !kept {
         rebuild(&mut connection, timezone).await.context("build the kept figures of the shop's zone")?;
     }
+    // the end of a connection takes its time to be noticed
+    sqlx::query!(r#"select pg_advisory_unlock($1::bigint) as "unlocked""#, FOLDING).fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

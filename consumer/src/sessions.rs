@@ -74,8 +74,8 @@ pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow
         let mut transaction = pool.begin().await?;
         if try_lock(&mut transaction).await? && pending(&mut transaction).await? == 0 {
             sqlx::query("select merge_small_chunks()").execute(&mut *transaction).await?;
-            transaction.commit().await?;
         }
+        transaction.commit().await?;
     }
     Ok(())
 }
@@ -93,6 +93,7 @@ async fn pending(connection: &mut PgConnection) -> sqlx::Result<i64> {
 async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
     let mut transaction = pool.begin().await?;
     if pending(&mut transaction).await? == 0 || !try_lock(&mut transaction).await? {
+        transaction.rollback().await?;
         return Ok(0);
     }
     let gap = sqlx::query_scalar!(
@@ -102,7 +103,10 @@ async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
     .await?
     .flatten();
     // a database that no consumer has told the gap
-    let Some(gap) = gap else { return Ok(0) };
+    let Some(gap) = gap else {
+        transaction.rollback().await?;
+        return Ok(0);
+    };
     let cells = cells(&mut transaction).await?;
     let mut visits = Vec::new();
     let mut events = 0;
@@ -148,7 +152,7 @@ impl Cell {
     /// A session of one event.
     fn visit(&self, time: DateTime<Utc>, amount: Option<String>) -> anyhow::Result<Session> {
         let amount = match (&self.currency, decimals(amount.map(|amount| vec![amount]))?.pop()) {
-            (Some(currency), Some(amount)) => Some(Box::new(BTreeMap::from([(currency.clone(), amount)]))),
+            (Some(currency), Some(amount)) => Some(BTreeMap::from([(currency.clone(), amount)])),
             _ => None,
         };
         Ok(Session { start: time, end: time, events: 1, orders: i32::from(self.is_order), amount })
@@ -178,7 +182,7 @@ struct Session {
     events: i32,
     orders: i32,
     /// Revenue by currency, where there is any.
-    amount: Option<Box<BTreeMap<String, BigDecimal>>>,
+    amount: Option<BTreeMap<String, BigDecimal>>,
 }
 
 impl Session {
@@ -188,7 +192,7 @@ impl Session {
         self.orders += other.orders;
         if let Some(amounts) = other.amount {
             let sums = self.amount.get_or_insert_default();
-            for (currency, amount) in *amounts {
+            for (currency, amount) in amounts {
                 *sums.entry(currency).or_default() += amount;
             }
         }
@@ -296,7 +300,7 @@ async fn neighbours(
     }
     let mut rows = sqlx::query_file!("src/neighbours.sql", &users, &firsts, &lasts).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let amount = row.amount.map(amounts).transpose()?.map(Box::new);
+        let amount = row.amount.map(amounts).transpose()?;
         let session =
             Session { start: row.started_at, end: row.ended_at, events: row.events, orders: row.orders, amount };
         found.entry(row.user_number).or_default().push(session);

@@ -82,6 +82,7 @@ fn start(services: &Services, token: &CancellationToken, tasks: &mut JoinSet<End
         ("KAFKA_TOPIC", consumer.kafka.topic.clone()),
         ("KAFKA_GROUP", consumer.group.clone()),
         ("SHOP_TIMEZONE", consumer.shop_timezone.clone()),
+        ("SESSION_GAP", format!("{}s", consumer.session_gap.as_secs())),
         ("STOREFRONT_ADDR", shop_listener.local_addr()?.to_string()),
         ("ANALYTICS_ADDR", charts_listener.local_addr()?.to_string()),
     ])?;

@@ -289,7 +289,8 @@ async fn counts(connection: &mut PgConnection) -> Result<Finding, Trouble> {
         r#"select (select count(*) from event_deltas) + (select count(*) from import_deltas) as "waiting!""#
     );
     let waiting = answer(waiting.fetch_one(connection)).await?;
-    let detail = format!("{waiting} rows wait to be folded in; sums count them already, distinct users do not");
+    let detail =
+        format!("{waiting} rows wait to be folded in; sums count them already, distinct users and sessions do not");
     Ok(if waiting > MANY_DELTAS {
         let remedy = "start a consumer, which folds them; if one runs, its log says why it does not";
         Finding::warning("counts", Trouble::new(detail, remedy))

@@ -26,6 +26,15 @@ select month, 'users', count(*)::text, exists (
 from (select distinct month, user_id from e where event_type <> 'user_update') users
 group by month
 union all
+select month, 'sessions', count(*)::text,
+    exists (select from event_deltas join cells using (cell_id) where event_type <> 'user_update')
+        or exists (select from event_chunks, settings where chunk_id > sessions_to)
+from (
+    select case when $1::boolean then to_char(window_start at time zone (select shop_timezone()), 'YYYY-MM') end as month
+    from sessions((select session_gap from settings), null, null)
+) sessions
+group by month
+union all
 select month, name, to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), false
 from (select month, min(occurred_at) as first, max(occurred_at) as last from e group by month) ends
 cross join lateral (values ('first', first), ('last', last)) as figure(name, moment)

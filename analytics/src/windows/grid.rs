@@ -345,7 +345,7 @@ mod tests {
             .map(|number| 1_500 * number)
             .skip_while(|start| start + 3_600 <= time.timestamp())
             .take_while(|start| *start <= time.timestamp())
-            .map(|start| (start, start + 3_600).into())
+            .map(|start| (start, start + 3_600))
             .map(|(start, end): (i64, i64)| {
                 (DateTime::from_timestamp(start, 0).unwrap(), DateTime::from_timestamp(end, 0).unwrap())
             });

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The shop's, as in a demo.
-const SESSION_GAP: Duration = Duration::from_secs(600);
+pub(crate) const SESSION_GAP: Duration = Duration::from_secs(600);
 
 /// A server on a free port.
 pub(crate) struct App {

@@ -10,6 +10,8 @@ mod live;
 mod lookup;
 mod page;
 mod parameters;
+mod random;
+mod sessions;
 mod sources;
 mod sql;
 mod trouble;

@@ -56,7 +56,7 @@ async fn kept_counts_and_rows_give_the_same_answers(pool: PgPool) {
                     let path = format!("/api/{figure}{range}{filter}");
                     // no kept count knows countries
                     let rows = app.json(&format!("{path}&country=XX")).await;
-                    assert_eq!(app.json(&path).await, rows, "{path}, shop in {shops_zone}");
+                    assert_eq!(without_sessions(app.json(&path).await), rows, "{path}, shop in {shops_zone}");
                     asked += 1;
                 }
             }
@@ -74,6 +74,14 @@ async fn kept_counts_and_rows_give_the_same_answers(pool: PgPool) {
         }
     }
     app.stop().await;
+}
+
+/// Of picked events there are no kept sessions.
+fn without_sessions(mut figures: Value) -> Value {
+    if figures["sessions"].is_i64() {
+        figures["sessions"] = Value::Null;
+    }
+    figures
 }
 
 fn without_users(mut figures: Value) -> Value {
@@ -109,7 +117,9 @@ async fn users_who_are_not_folded_yet_are_said_to_be_pending(pool: PgPool) {
     .await
     .unwrap();
     assert_eq!(pending["from"], json!(first));
-    assert_eq!(app.json("/api/totals?from=2018-01-01&to=2018-02-01").await["pending"], json!(false));
+    assert_eq!(app.json("/api/totals?from=2018-01-01&to=2018-02-01&source=a").await["pending"], json!(false));
+    let sessions = app.json("/api/totals?from=2026-01-01&to=2026-02-01").await;
+    assert_eq!((&sessions["sessions"], &sessions["pending"]), (&json!(0), &json!(false)));
     // from the rows nothing lags
     let rows = app.json("/api/totals?country=XX").await;
     let users: i64 = sqlx::query_scalar(all).fetch_one(&pool).await.unwrap();
@@ -170,7 +180,7 @@ async fn where_nothing_is_kept_yet_the_rows_are_counted(pool: PgPool) {
     sqlx::query("update settings set kept_timezone = null").execute(&pool).await.unwrap();
     sqlx::query("truncate cell_days").execute(&pool).await.unwrap();
     for (path, kept) in paths.iter().zip(kept) {
-        assert_eq!(app.json(path).await, kept, "{path}");
+        assert_eq!(app.json(path).await, without_sessions(kept), "{path}");
     }
     let orders = |page: &str| {
         let after = page.split_once("data-figure=\"orders-today\"").unwrap().1;

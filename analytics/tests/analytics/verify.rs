@@ -22,6 +22,9 @@ const USERS: &str = "users by cell and day";
 const NUMBERS: &str = "numbers of users";
 const PARTITIONS: &str = "stored, late, rejected and next offset by partition";
 const IMPORTS: &str = "stored, rejected and read by import";
+const CHUNKS: &str = "events in columns by cell and day";
+const SESSIONS: &str = "sessions by day";
+const SERVED_SESSIONS: &str = "/api/sessions";
 const SERVED: [&str; 9] = [
     "/api/totals",
     "/api/totals by month",
@@ -109,7 +112,7 @@ fn database(pool: &PgPool) -> Database {
 
 async fn verify(pool: &PgPool, patience: Duration) -> Vec<Finding> {
     let findings = analytics::verify(&database(pool), patience).await.unwrap();
-    assert_eq!(findings.len(), 18);
+    assert_eq!(findings.len(), 21);
     findings
 }
 
@@ -218,10 +221,22 @@ async fn sets_of_users_are_pending_where_events_are_not_folded(pool: PgPool) {
     assert_no_difference(&findings);
     let pending: Vec<_> =
         findings.iter().filter_map(|finding| Some((finding.figure.as_str(), finding.pending.as_deref()?))).collect();
-    let lag =
-        "users at 1 place, until events from 2026-03-28T10:00:00.000000Z to 2026-03-28T10:00:00.000000Z are folded";
-    let lagging = [USERS, SERVED[0], SERVED[1], SERVED[2], SERVED[3], SERVED[4], SERVED[5]];
-    assert_eq!(pending, lagging.map(|figure| (figure, lag)));
+    let lag = |places: &str| {
+        format!(
+            "users or sessions at {places}, until events from 2026-03-28T10:00:00.000000Z to 2026-03-28T10:00:00.000000Z are folded"
+        )
+    };
+    let lagging = [USERS, SESSIONS, SERVED[0], SERVED[1], SERVED_SESSIONS, SERVED[2], SERVED[3], SERVED[4], SERVED[5]];
+    assert_eq!(pending.iter().map(|(figure, _)| *figure).collect::<Vec<_>>(), lagging);
+    for (figure, told) in pending {
+        let places = match figure {
+            "/api/totals" => "2 places",
+            // users of one month, sessions of each
+            "/api/totals by month" => "3 places",
+            _ => "1 place",
+        };
+        assert_eq!(told, lag(places), "{figure}");
+    }
     // the others are compared as ever
     let users_there = "update cell_days set users = decode('3a30000000000000', 'hex') where day = '2026-03-29'";
     sqlx::query(users_there).execute(&pool).await.unwrap();
@@ -255,6 +270,9 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
          create table kept_cell_days as table cell_days;
          create table kept_events as table events;
          create table kept_rejected as table rejected_events;
+         create table kept_sessions as table user_sessions;
+         create table kept_session_days as table session_days;
+         create table kept_chunks as table event_chunks;
          create table kept_numbers as table user_numbers",
     )
     .execute(&pool)
@@ -297,8 +315,12 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
             format!("update cell_days set users = decode('3a30000001000000000001001000000000000100', 'hex') where {order}"),
             vec![USERS],
         ),
-        (format!("delete from events where {update}"), vec![QUARTERS, DAYS, DAILY_COUNTS, USERS, PARTITIONS]),
-        (format!("update events set user_id = 'nobody' where {update}"), vec![USERS]),
+        (format!("delete from events where {update}"), vec![QUARTERS, DAYS, DAILY_COUNTS, USERS, CHUNKS, PARTITIONS]),
+        (format!("update events set user_id = 'nobody' where {update}"), vec![USERS, CHUNKS]),
+        ("update user_sessions set ended_at = ended_at + interval '1 second' where ctid = (select min(ctid) from user_sessions)".into(), vec![SESSIONS]),
+        ("update session_days set sessions = sessions + 1 where day = (select min(day) from session_days)".into(), vec![SERVED[0], SERVED[1], SERVED_SESSIONS]),
+        ("update session_days set events = events + 1 where day = (select min(day) from session_days)".into(), vec![SERVED_SESSIONS]),
+        ("delete from event_chunks where chunk_id = (select min(chunk_id) from event_chunks)".into(), vec![CHUNKS]),
         ("insert into user_numbers values (gen_random_uuid(), 3)".into(), vec![NUMBERS]),
         (
             "update user_numbers set user_number = case user_number when 5 then 6 else 5 end where user_number in (5, 6)"
@@ -328,8 +350,11 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
         assert!(changed.rows_affected() > 0, "{sabotage}");
         assert_eq!(different(&pool).await, expected, "{sabotage}");
         sqlx::raw_sql(
-            "truncate cell_days, events, rejected_events, user_numbers, consumer_offsets, imports, settings;
+            "truncate user_sessions, session_days, event_chunks, cell_days, events, rejected_events, user_numbers, consumer_offsets, imports, settings;
              insert into cell_days table kept_cell_days;
+             insert into user_sessions table kept_sessions;
+             insert into session_days table kept_session_days;
+             insert into event_chunks overriding system value table kept_chunks;
              insert into events table kept_events;
              insert into rejected_events table kept_rejected;
              insert into user_numbers table kept_numbers;
@@ -350,7 +375,7 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
     sqlx::query("update consumer_offsets set stored = stored + 1 where partition = 0").execute(&pool).await.unwrap();
     sqlx::query("update cell_days set events = events + 1").execute(&pool).await.unwrap();
     let findings = verify(&pool, Duration::ZERO).await;
-    let [place] = findings[6].places.as_slice() else { panic!("{:?}", findings[6]) };
+    let [place] = findings[8].places.as_slice() else { panic!("{:?}", findings[8]) };
     assert!(place.place.ends_with(" 0, stored"), "{place:?}");
     assert_eq!(place.kept, Some((stored + 1).to_string()));
     assert_eq!(place.recount, Some(stored.to_string()));

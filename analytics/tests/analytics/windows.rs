@@ -2,49 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, Months, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::types::BigDecimal;
 use sqlx::{PgPool, Row};
 
 use crate::app::{App, recount_half, set_shop_timezone, store};
+use crate::random::{Random, ZONES, assert_same, moment, other_zones, pages};
 
-/// Zones whose days are awkward.
-const ZONES: [&str; 8] = [
-    "America/Havana",
-    "Pacific/Apia",
-    "Australia/Lord_Howe",
-    "Africa/Casablanca",
-    "Antarctica/Troll",
-    "Asia/Kathmandu",
-    "America/St_Johns",
-    "Europe/Berlin",
-];
-
-/// So many others are drawn for each run.
-const OTHER_ZONES: usize = 8;
 const QUESTIONS: usize = 12;
-
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-}
 
 /// An event as the plain count sees it.
 struct Event {
@@ -128,10 +94,9 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
     let advance = question.advance.unwrap_or(question.size);
     let picked: Vec<&Event> = events.iter().filter(|event| question.takes(event)).collect();
     let (number, unit) = parts(question.size);
-    let mut windows: BTreeMap<
-        (Result<DateTime<Utc>, NaiveDate>, Result<DateTime<Utc>, NaiveDate>, bool, Option<&str>),
-        Sums,
-    > = BTreeMap::new();
+    /// An instant, or the start of a date.
+    type Edge = Result<DateTime<Utc>, NaiveDate>;
+    let mut windows: BTreeMap<(Edge, Edge, bool, Option<&str>), Sums> = BTreeMap::new();
     let mut add = |start, end, event: &Event, group| {
         let sums: &mut Sums = windows.entry((start, end, Option::is_none(&group), group)).or_default();
         sums.0 += 1;
@@ -174,7 +139,7 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
         .copied()
         .collect();
     let begins = day_starts(&dates, &question.tz, pool).await;
-    let instant = |edge: &Result<DateTime<Utc>, NaiveDate>| match edge {
+    let instant = |edge: &Edge| match edge {
         Ok(time) => *time,
         Err(date) => begins[date],
     };
@@ -191,7 +156,7 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
             ((starts, *ungrouped, *group, *start, *end), row)
         })
         .collect();
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    rows.sort_by_key(|row| row.0);
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
@@ -248,19 +213,6 @@ async fn day_starts(dates: &BTreeSet<NaiveDate>, tz: &str, pool: &PgPool) -> BTr
     .await
     .unwrap();
     starts.into_iter().collect()
-}
-
-/// All pages of an answer, joined.
-async fn all_pages(app: &App, path: &str, limit: usize) -> Vec<Value> {
-    let mut rows = Vec::new();
-    let mut page = app.json(&format!("{path}&limit={limit}")).await;
-    loop {
-        let found = page["rows"].as_array().unwrap();
-        rows.extend(found.iter().cloned());
-        let Some(next) = page["next"].as_str() else { return rows };
-        assert_eq!(found.len(), limit, "{path}: a page that another one follows is full");
-        page = app.json(&format!("{path}&limit={limit}&cursor={next}")).await;
-    }
 }
 
 /// Events around a moment: any order, many at the same time or at the edge of a quarter, an hour or a day.
@@ -367,34 +319,10 @@ fn random_question(random: &mut Random, tz: &str, events: &[Event]) -> Question 
     Question { tz: tz.to_owned(), size, advance, by, filters, from, to }
 }
 
-/// The zone's changes of clocks in a year, or its middle.
-async fn moment(random: &mut Random, tz: &str, pool: &PgPool) -> DateTime<Utc> {
-    let year = 2011 + random.below(25) as i32;
-    let year = if tz == "Pacific/Apia" && random.one_in(2) { 2011 } else { year };
-    let start = NaiveDate::from_ymd_opt(year, 1, 2).unwrap().and_time(chrono::NaiveTime::MIN).and_utc();
-    let changes: Vec<DateTime<Utc>> = sqlx::query_scalar(
-        "select hour from generate_series($2, $2 + interval '365 days', interval '1 hour') as hour
-         where hour at time zone $1 - (hour - interval '1 hour') at time zone $1 <> interval '1 hour'",
-    )
-    .bind(tz)
-    .bind(start)
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    if changes.is_empty() { start + TimeDelta::days(180) } else { random.pick(&changes) }
-}
-
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_is_served_is_what_a_plain_count_gives(pool: PgPool) {
-    // a run of each day has zones and questions of its own
-    let default = u64::from(Utc::now().date_naive().num_days_from_ce().unsigned_abs());
-    let seed = std::env::var("SHOPWINDOW_SEED").map_or(default, |seed| seed.parse().unwrap());
-    println!("again: SHOPWINDOW_SEED={seed}");
-    let mut random = Random(seed);
-    let names: Vec<String> =
-        sqlx::query_scalar(include_str!("../../queries/zones.sql")).fetch_all(&pool).await.unwrap();
-    let others: Vec<String> =
-        (0..OTHER_ZONES).map(|_| names[random.below(names.len() as u64) as usize].clone()).collect();
+    let (seed, mut random) = Random::of_today();
+    let others = other_zones(&mut random, &pool).await;
     let app = App::start(&pool);
     let mut rows = 0;
     for tz in ZONES.into_iter().chain(others.iter().map(String::as_str)) {
@@ -422,29 +350,12 @@ async fn what_is_served_is_what_a_plain_count_gives(pool: PgPool) {
             let limit = (expected.len() / (1 + random.below(12) as usize)).max(1);
             let path = question.path();
             let told = format!("{path} limit={limit}, shop in {shops}, SHOPWINDOW_SEED={seed}");
-            assert_same(&all_pages(&app, &path, limit).await, &expected, &told);
+            assert_same(&pages(&app, &path, limit).await, &expected, &told);
             // no kept count knows countries
-            assert_same(
-                &all_pages(&app, &format!("{path}&country=XX"), limit).await,
-                &expected,
-                &format!("rows: {told}"),
-            );
+            assert_same(&pages(&app, &format!("{path}&country=XX"), limit).await, &expected, &format!("rows: {told}"));
             rows += expected.len();
         }
     }
     assert!(rows > 10_000, "{rows}");
     app.stop().await;
-}
-
-#[track_caller]
-fn assert_same(served: &[Value], expected: &[Value], question: &str) {
-    if let Some(at) = (0..served.len().max(expected.len())).find(|at| served.get(*at) != expected.get(*at)) {
-        panic!(
-            "{question}: {} rows are served, {} are right, and row {at} is\n{:?}\nnot\n{:?}",
-            served.len(),
-            expected.len(),
-            served.get(at),
-            expected.get(at)
-        );
-    }
 }
