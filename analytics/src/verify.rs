@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chrono::{DateTime, Months, NaiveDate, Utc};
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use futures_util::TryStreamExt;
 use migrations::Database;
 use roaring::RoaringBitmap;
@@ -22,6 +22,7 @@ use tracing::info;
 use crate::figures::{Breakdown, Daily, Known, Shop, Totals, rfc3339};
 use crate::question::{KEPT, Question};
 use crate::sessions::Sessions;
+use crate::windows::{Kind, PARAMETERS, Row};
 
 /// So many differences of a figure are told, of the others only the number.
 const TOLD: i32 = 20;
@@ -74,6 +75,8 @@ enum Figure {
     Breakdown(&'static str),
     /// `/api/daily` in this zone, or in the shop's.
     Daily(Option<&'static str>),
+    /// `/api/windows` of a size and an advance, by a dimension; of all events, or of those of the newest day.
+    Windows { size: &'static str, advance: &'static str, by: &'static str, newest_day: bool },
     /// What the page shows of today.
     OrdersToday,
 }
@@ -183,6 +186,21 @@ async fn count_all(connection: &mut PgConnection, patience: Duration) -> anyhow:
         let name = tz.map_or("/api/daily".into(), |tz| format!("/api/daily in {tz}"));
         (name, Figure::Daily(tz))
     }));
+    figures.extend(
+        [
+            ("1h", "1h", "product", false),
+            ("1h", "30m", "product", false),
+            ("1d", "1d", "none", false),
+            ("1h", "1h", "user_id", true),
+        ]
+        .map(|(size, advance, by, newest_day)| {
+            let of = if newest_day { " of the newest day" } else { "" };
+            (
+                format!("/api/windows of {size} each {advance} by {by}{of}"),
+                Figure::Windows { size, advance, by, newest_day },
+            )
+        }),
+    );
     figures.push(("today's orders".into(), Figure::OrdersToday));
 
     let known = Known::default();
@@ -264,6 +282,9 @@ impl Figure {
             Self::Totals { by_month } => totals(by_month, known, connection).await?,
             Self::Breakdown(by) => breakdown(by, known, connection).await?,
             Self::Daily(tz) => daily(tz, known, connection).await?,
+            Self::Windows { size, advance, by, newest_day } => {
+                windows([size, advance, by], newest_day, known, connection).await?
+            }
             Self::OrdersToday => orders_today(connection).await?,
         };
         let pending = snapshot.pending(comparison.pending);
@@ -397,6 +418,47 @@ async fn daily(tz: Option<&str>, known: &Known, connection: &mut PgConnection) -
     let answer = Daily::of(&Question::read(&query, &[])?, known, connection).await?;
     served.answered_rows("day", |day| day.as_str().unwrap_or_default().to_owned(), serde_json::to_value(answer)?);
     Ok(served.compare())
+}
+
+async fn windows(
+    [size, advance, by]: [&'static str; 3],
+    newest_day: bool,
+    known: &Known,
+    connection: &mut PgConnection,
+) -> anyhow::Result<Comparison> {
+    let mut query = format!("kind=hopping&size={size}&advance={advance}&group_by={by}&limit=50000");
+    let mut day = None;
+    if newest_day {
+        let newest = "select max((occurred_at at time zone shop_timezone())::date) from events";
+        let Some(newest) = sqlx::query_scalar(newest).fetch_one(&mut *connection).await? else {
+            return Ok(Comparison::default());
+        };
+        let newest: NaiveDate = newest;
+        query += &format!("&from={newest}&to={}", newest + Days::new(1));
+        day = Some(newest);
+    }
+    let place = |start: &str, end: &str, group: Value| format!("{start} {end} {group}");
+    let by = (by != "none").then_some(by);
+    let mut served = Served::default();
+    let mut rows = sqlx::query_file!("queries/verify/windows.sql", size, advance, by, day).fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await? {
+        let place = place(&rfc3339(row.window_start), &rfc3339(row.window_end), json!(row.group));
+        served.recounted(format!("{place} {}", row.name), row.recount, false);
+    }
+    drop(rows);
+    let mut cursor = String::new();
+    loop {
+        let question = Question::read(&format!("{query}{cursor}"), PARAMETERS)?;
+        let page = Kind::read(&question)?.page(&question, known, connection).await?;
+        for Row { window_start, window_end, group, events, orders, amount } in page.rows {
+            let row = json!({ "events": events, "orders": orders, "amount": amount });
+            served.answered(&place(&window_start, &window_end, json!(group)), row);
+        }
+        match page.next {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(served.compare()),
+        }
+    }
 }
 
 async fn orders_today(connection: &mut PgConnection) -> anyhow::Result<Comparison> {

@@ -41,13 +41,18 @@ enum Kept {
     Visits,
 }
 
+/// The parameters of `/api/windows` besides the common ones.
+pub(crate) const PARAMETERS: &[&str] = &["kind", "size", "advance", "gap", "group_by", "limit", "cursor"];
+
 /// What `/api/windows` asks for besides the events.
 #[derive(Debug)]
 pub(crate) enum Kind {
-    /// Tumbling windows are those that advance by their size.
-    Hopping { size: Length, advance: Length },
-    /// Whatever pauses no longer; null for the shop's gap.
-    Session { gap: Option<TimeDelta> },
+    Windows(Windows),
+    /// Whatever pauses no longer; none for the shop's gap.
+    Sessions {
+        gap: Option<TimeDelta>,
+        limit: usize,
+    },
 }
 
 /// Some rows of windows.
@@ -110,21 +115,9 @@ struct Found {
 
 /// `GET /api/windows`: a page of windows with events, by their starts, then their groups.
 pub(crate) async fn windows(analytics: Data<Analytics>, request: HttpRequest) -> Result<impl Responder, Problem> {
-    let question =
-        Question::read(request.query_string(), &["kind", "size", "advance", "gap", "group_by", "limit", "cursor"])?;
+    let question = Question::read(request.query_string(), PARAMETERS)?;
     let kind = Kind::read(&question)?;
-    let asking = async {
-        match kind {
-            Kind::Session { gap } => {
-                let limit = question.limit(1_000, MOST_ROWS)? as usize;
-                sessions::windows(&question, gap, limit, &analytics.known, &mut *analytics.snapshot().await?).await
-            }
-            Kind::Hopping { size, advance } => {
-                let windows = Windows::read(&question, size, advance)?;
-                windows.of(&question, &analytics.known, &mut *analytics.snapshot().await?).await
-            }
-        }
-    };
+    let asking = async { kind.page(&question, &analytics.known, &mut *analytics.snapshot().await?).await };
     Ok(Answer(in_time(asking).await?))
 }
 
@@ -142,7 +135,7 @@ impl Kind {
                 unused("advance", "is for kind=hopping; tumbling windows advance by their size")?;
                 unused("gap", "is for kind=session; tumbling windows have a size")?;
                 let size = length("size", question)?;
-                Ok(Self::Hopping { size, advance: size })
+                Ok(Self::Windows(Windows::read(question, size, size)?))
             }
             Some("hopping") => {
                 unused("gap", "is for kind=session; hopping windows have a size and an advance")?;
@@ -162,7 +155,7 @@ impl Kind {
                     );
                     return Err(Problem::parameter("advance", advance_text, why));
                 }
-                Ok(Self::Hopping { size, advance })
+                Ok(Self::Windows(Windows::read(question, size, advance)?))
             }
             Some("session") => {
                 unused("size", "is for kind=tumbling and kind=hopping; sessions have a gap")?;
@@ -174,11 +167,28 @@ impl Kind {
                         "is not for sessions, which are always of a user_id",
                     ));
                 }
-                Ok(Self::Session { gap: gap(question)? })
+                Ok(Self::Sessions { gap: gap(question)?, limit: limit(question)? })
             }
             Some(other) => Err(Problem::parameter("kind", other, "is none of tumbling, hopping, session")),
         }
     }
+
+    /// Must be asked within one snapshot, which takes several statements.
+    pub(crate) async fn page(
+        &self,
+        question: &Question,
+        known: &Known,
+        connection: &mut PgConnection,
+    ) -> Result<Page, Problem> {
+        match self {
+            Self::Windows(windows) => windows.page(question, known, connection).await,
+            Self::Sessions { gap, limit } => sessions::windows(question, *gap, *limit, known, connection).await,
+        }
+    }
+}
+
+fn limit(question: &Question) -> Result<usize, Problem> {
+    Ok(question.limit(1_000, MOST_ROWS)? as usize)
 }
 
 /// The gap that ends a session; none for the shop's.
@@ -217,25 +227,19 @@ impl Cursor {
 }
 
 impl Windows {
-    pub(crate) fn read(question: &Question, size: Length, advance: Length) -> Result<Self, Problem> {
+    fn read(question: &Question, size: Length, advance: Length) -> Result<Self, Problem> {
         let by = match question.own("group_by") {
             None | Some("none") => None,
             Some(text) => Some(*DIMENSIONS.iter().find(|dimension| **dimension == text).ok_or_else(|| {
                 Problem::parameter("group_by", text, format_args!("is none of none, {}", DIMENSIONS.join(", ")))
             })?),
         };
-        let limit = question.limit(1_000, MOST_ROWS)? as usize;
+        let limit = limit(question)?;
         let cursor = question.own("cursor").map(|text| Cursor::read(text, advance)).transpose()?;
         Ok(Self { size, advance, by, limit, cursor })
     }
 
-    /// Must be asked within one snapshot, which takes several statements.
-    pub(crate) async fn of(
-        &self,
-        question: &Question,
-        known: &Known,
-        connection: &mut PgConnection,
-    ) -> Result<Page, Problem> {
+    async fn page(&self, question: &Question, known: &Known, connection: &mut PgConnection) -> Result<Page, Problem> {
         let view = View::Windows { by: self.by, dated: self.size.seconds().is_none() };
         let mut span = Span::of(question, view, &known.zones, connection).await?;
         let after = match &self.cursor {

@@ -243,3 +243,85 @@ impl Sums {
         amounts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(segment: i64, group: Option<&str>, revenue: Option<&str>) -> Piece {
+        let revenue = revenue.map(|amount| ("USD".to_owned(), amount.parse().unwrap()));
+        Piece { segment, group: Group::new(group), events: 1, orders: i64::from(revenue.is_some()), revenue }
+    }
+
+    fn slide(grid: &Grid, pieces: &[Piece], after: Option<Place>, most: usize) -> Vec<Counted> {
+        let mut slide = Slide::new(grid, after, most);
+        for piece in pieces {
+            slide.take(piece.clone()).unwrap();
+        }
+        slide.finish()
+    }
+
+    /// Start, group, events and revenue.
+    fn told(rows: &[Counted]) -> Vec<(i64, Option<&str>, i64, Option<&str>)> {
+        rows.iter()
+            .map(|row| {
+                let usd = row.amount.get("USD").map(String::as_str);
+                (row.start.timestamp(), row.group.value(), row.events, usd)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_leaves_a_window_leaves_nothing_behind() {
+        let grid = Grid::clock(2, 1);
+        let pieces = [
+            piece(0, None, Some("1.50")),
+            piece(1, None, Some("0.000")),
+            piece(1, Some("a"), None),
+            piece(9, None, None),
+        ];
+        let expected = [
+            (-1, None, 1, Some("1.50")),
+            (0, Some("a"), 1, None),
+            (0, None, 2, Some("1.500")),
+            (1, Some("a"), 1, None),
+            (1, None, 1, Some("0.000")),
+            (8, None, 1, None),
+            (9, None, 1, None),
+        ];
+        assert_eq!(told(&slide(&grid, &pieces, None, 100)), expected);
+    }
+
+    #[test]
+    fn pages_of_any_size_join() {
+        let grid = Grid::clock(5, 2);
+        let groups = [Some("b"), None, Some("a")];
+        let mut pieces: Vec<Piece> =
+            (0..60).map(|n| piece(n * n % 7 + n / 3 * 2, groups[n as usize % 3], None)).collect();
+        pieces.sort_by_key(|piece| piece.segment);
+        let all = slide(&grid, &pieces, None, usize::MAX);
+        for most in 1..20 {
+            let mut joined: Vec<Counted> = Vec::new();
+            loop {
+                let after = joined.last().map(|row| Place(row.start, row.group.clone(), grid.key(row.window)));
+                let page = slide(&grid, &pieces, after, most);
+                if page.is_empty() {
+                    break;
+                }
+                joined.extend(page.into_iter().take(most));
+            }
+            assert_eq!(told(&joined), told(&all), "pages of {most}");
+        }
+    }
+
+    #[test]
+    fn more_than_can_be_held_is_refused_only_within_one_window() {
+        let pieces = || (0..=MOST_PIECES as i64).map(|segment| piece(segment, None, None));
+        let wide = Grid::clock(366 * 86_400, 1);
+        let mut slide = Slide::new(&wide, None, usize::MAX);
+        assert!(pieces().any(|piece| slide.take(Piece { segment: piece.segment / 100, ..piece }).is_err()));
+        let narrow = Grid::clock(1, 1);
+        let mut slide = Slide::new(&narrow, None, usize::MAX);
+        assert!(pieces().all(|piece| slide.take(piece).is_ok()));
+    }
+}

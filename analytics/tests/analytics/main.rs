@@ -16,4 +16,5 @@ mod sources;
 mod sql;
 mod trouble;
 mod verify;
+mod window_edges;
 mod windows;

@@ -36,6 +36,12 @@ const SERVED: [&str; 9] = [
     "/api/daily in America/New_York",
     "/api/daily in Asia/Kathmandu",
 ];
+const COUNTED_WINDOWS: [&str; 3] = [
+    "/api/windows of 1h each 1h by product",
+    "/api/windows of 1h each 30m by product",
+    "/api/windows of 1d each 1d by none",
+];
+const WINDOWS_OF_USERS: &str = "/api/windows of 1h each 1h by user_id of the newest day";
 const TODAY: &str = "today's orders";
 
 const IMPORT: Uuid = Uuid::from_u128(7);
@@ -112,7 +118,7 @@ fn database(pool: &PgPool) -> Database {
 
 async fn verify(pool: &PgPool, patience: Duration) -> Vec<Finding> {
     let findings = analytics::verify(&database(pool), patience).await.unwrap();
-    assert_eq!(findings.len(), 21);
+    assert_eq!(findings.len(), 25);
     findings
 }
 
@@ -286,7 +292,14 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
         order by 1, 2 limit 1)";
     let update = "event_id = (select event_id from events where event_type = 'user_update' and import_id is null
         order by occurred_at offset 3 limit 1)";
-    let all_served = || [QUARTERS; 0].into_iter().chain([DAYS, DAILY_COUNTS, RUNNING_TOTALS]).chain(SERVED).collect();
+    let all_served = || {
+        [QUARTERS; 0]
+            .into_iter()
+            .chain([DAYS, DAILY_COUNTS, RUNNING_TOTALS])
+            .chain(SERVED)
+            .chain(COUNTED_WINDOWS)
+            .collect()
+    };
     let sabotages: Vec<(String, Vec<&str>)> = vec![
         (format!("update cell_days set events = events + 1 where {order}"), all_served()),
         (format!("update cell_days set amount = amount + 0.01 where {order}"), all_served()),
@@ -308,7 +321,7 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
             "update cell_days set events = events + 1, events_to[cardinality(events_to)] = events_to[cardinality(events_to)] + 1
              where day > '2026-04-01' and cell_id = (select min(cell_id) from cell_days where day > '2026-04-01')"
                 .into(),
-            [QUARTERS, DAYS, DAILY_COUNTS].into_iter().chain(SERVED).chain([TODAY]).collect(),
+            [QUARTERS, DAYS, DAILY_COUNTS].into_iter().chain(SERVED).chain(COUNTED_WINDOWS).chain([TODAY]).collect(),
         ),
         // users 0 and 1 only; a set that is none
         (
@@ -321,6 +334,7 @@ async fn each_value_that_is_wrong_is_found(pool: PgPool) {
         ("update session_days set sessions = sessions + 1 where day = (select min(day) from session_days)".into(), vec![SERVED[0], SERVED[1], SERVED_SESSIONS]),
         ("update session_days set events = events + 1 where day = (select min(day) from session_days)".into(), vec![SERVED_SESSIONS]),
         ("delete from event_chunks where chunk_id = (select min(chunk_id) from event_chunks)".into(), vec![CHUNKS]),
+        ("delete from event_chunks where day = (select max(day) from event_chunks)".into(), vec![CHUNKS, WINDOWS_OF_USERS]),
         ("insert into user_numbers values (gen_random_uuid(), 3)".into(), vec![NUMBERS]),
         (
             "update user_numbers set user_number = case user_number when 5 then 6 else 5 end where user_number in (5, 6)"
