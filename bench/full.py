@@ -19,7 +19,7 @@ from datetime import date, timedelta
 import psycopg
 
 import published
-from oracle import SUM_OF_STORED_ROWS, TYPES, Oracle, Question
+from oracle import SUM_OF_KEPT_SESSIONS, SUM_OF_STORED_ROWS, TYPES, Oracle, Question
 from page import Page, number
 from progress import Progress
 from shopwindow import PROGRAM, ROOT, Http, Replaying, end_with_signals, generate, wait_until
@@ -196,6 +196,9 @@ class Proof:
             self.totals(Question("2019-03-04", "2019-03-11", zone), f"a week of {zone}")
         for by in FILTERS:
             self.breakdown(by, FIVE_MONTHS, "five months")
+        self.windows("tumbling, 1h", 60, [("kind", "tumbling"), ("size", "1h")])
+        self.windows("hopping, 1h every 30m", 30, [("kind", "hopping"), ("size", "1h"), ("advance", "30m")])
+        self.sessions()
         if self.is_full:
             self.as_published()
         compared = Report(quiet=True)
@@ -250,6 +253,34 @@ class Proof:
             expected[str(day)] = [*figures.get(day, [0] * len(TYPES)), 0]
             day += timedelta(1)
         (report or self.report).equal(f"/api/daily, {name}", expected, {row["day"]: counts(row) for row in rows})
+
+    def windows(self, name, advance, parameters):
+        """All windows by product, page after page."""
+        parameters = [*parameters, ("group_by", "product"), ("limit", "5000")]
+        page, found = self.analytics.json("/api/windows", parameters), {}
+        while True:
+            found |= {(row["window_start"], row["group"]): [row["events"], row["orders"]] for row in page["rows"]}
+            if not page["next"]:
+                break
+            page = self.analytics.json("/api/windows", [*parameters, ("cursor", page["next"])])
+        self.report.equal(f"/api/windows by product, {name}", self.oracle.hours(advance), found)
+
+    def sessions(self):
+        """The figures of the sessions, and each of them."""
+        expected, found = dict(self.oracle.sessions), self.analytics.json("/api/sessions", FIVE_MONTHS.parameters())
+        lengths, histogram, longer_than = expected.pop("lengths"), {}, -1
+        for part in found["histogram"]:
+            up_to = part["up_to_seconds"]
+            within = lambda seconds: longer_than < seconds and (up_to is None or seconds <= up_to)
+            histogram[up_to] = sum(number for seconds, number in lengths.items() if within(seconds))
+            longer_than = up_to
+        expected["mean_seconds"] = f"{expected['mean_seconds']:.9f}"
+        found["mean_seconds"] = f"{found['mean_seconds']:.9f}"
+        self.report.equal("/api/sessions, gap 10m", expected, {name: found[name] for name in expected})
+        found = {part["up_to_seconds"]: part["sessions"] for part in found["histogram"]}
+        self.report.equal("/api/sessions, lengths", histogram, found)
+        kept = int(self.database.execute(SUM_OF_KEPT_SESSIONS).fetchone()[0] or 0)
+        self.report.equal("PostgreSQL, every kept session (sum of hashes)", self.oracle.sum_of_sessions, kept)
 
     def breakdown(self, by, question, name, report=None):
         rows = self.analytics.json("/api/breakdown", [("by", by), *question.parameters()])["rows"]

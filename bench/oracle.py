@@ -9,6 +9,9 @@ FIGURES = ", ".join(f"count(*) filter (where title = '{title}')" for title in TY
 # a row as text; every field of every row goes into the sum of these numbers
 ROW = "concat_ws(',', order_id, user_id, page_id, product, site_version, {time}, title)"
 
+# a session as text
+SESSION = "concat_ws(',', user_id, {first}, {last}, events, orders)"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -38,6 +41,7 @@ class Oracle:
         )
         number = "('0x' || substr(md5(" + ROW.format(time="strftime(time, '%Y-%m-%d %H:%M:%S')") + "), 1, 15))::bigint"
         self.sum_of_rows = int(self.database.execute(f"select sum({number}) from file").fetchone()[0])
+        self.sessions, self.sum_of_sessions = self.cut_sessions()
         # without the long ids, for the memory
         self.database.execute(
             """create table rows as
@@ -48,6 +52,49 @@ class Oracle:
             {"source": source},
         )
         self.database.execute("drop table file")
+
+    def cut_sessions(self):
+        """What /api/sessions tells of sessions with pauses of at most ten minutes, and a sum over all of them."""
+        self.database.execute(
+            """create table sessions as
+            select user_id, min(time) as first, max(time) as last, count(*) as events,
+                count(*) filter (where title = 'order') as orders
+            from (
+                select user_id, time, title, sum(begins::int) over one_user as session
+                from (
+                    select *, coalesce(time > lag(time) over one_user + interval 10 minute, true) as begins
+                    from file
+                    window one_user as (partition by user_id order by time)
+                )
+                window one_user as (partition by user_id order by time rows unbounded preceding)
+            )
+            group by user_id, session"""
+        )
+        number = "('0x' || substr(md5(" + SESSION.format(**{
+            time: f"strftime({time}, '%Y-%m-%d %H:%M:%S')" for time in ["first", "last"]
+        }) + "), 1, 15))::bigint"
+        seconds = "epoch(last - first)"
+        names = ["sessions", "users", "events", "with_order", "mean_seconds", "median_seconds"]
+        figures = self.database.execute(
+            f"""select count(*), count(distinct user_id), sum(events)::bigint, count(*) filter (where orders > 0),
+                avg({seconds}), quantile_cont({seconds}, 0.5)
+            from sessions"""
+        ).fetchone()
+        total = int(self.database.execute(f"select sum({number}) from sessions").fetchone()[0])
+        lengths = self.database.execute(f"select {seconds}::bigint, count(*) from sessions group by 1").fetchall()
+        self.database.execute("drop table sessions")
+        return {**dict(zip(names, figures)), "lengths": dict(lengths)}, total
+
+    def hours(self, advance):
+        """Rows and orders by product in windows of an hour that begin every so many minutes."""
+        starts = ", ".join(
+            f"time_bucket(interval {advance} minute, time) - interval {back} minute" for back in range(0, 60, advance)
+        )
+        found = self.database.execute(
+            f"""select strftime(start, '%Y-%m-%dT%H:%M:%S.000000Z'), product, count(*), count(*) filter (where title = 'order')
+            from (select product, title, unnest([{starts}]) as start from rows) group by all"""
+        ).fetchall()
+        return {(start, product): [events, orders] for start, product, events, orders in found}
 
     def rows(self, select, question=Question(), rest=""):
         """The rows of `select … from rows where …`, with the question's days as `day`."""
@@ -81,6 +128,17 @@ class Oracle:
         """The first and the last time, in UTC."""
         return self.rows("min(time), max(time)", question)[0]
 
+
+# The same over the kept sessions.
+SUM_OF_KEPT_SESSIONS = (
+    "select sum(('x' || substr(md5("
+    + SESSION.format(**{
+        time: f"to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+        for time, column in [("first", "started_at"), ("last", "ended_at")]
+    })
+    + "), 1, 15))::bit(60)::bigint) from user_sessions join (select first_number + n - 1 as user_number, u as user_id"
+    " from user_ids, unnest(user_ids) with ordinality as ids(u, n)) as users using (user_number)"
+)
 
 # The same over the original's table, which a view of Shopwindow's is.
 SUM_OF_STORED_ROWS = (

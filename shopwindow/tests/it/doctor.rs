@@ -192,7 +192,7 @@ async fn a_consumer_is_missed_seen_working_and_seen_standing_still(pool: PgPool)
     findings.assert_trouble("consumer", "2 messages wait", "KAFKA_GROUP");
     assert_eq!(
         findings.part("counts"),
-        ("ok", "0 rows wait to be folded in; sums count them already, distinct users do not", "")
+        ("ok", "0 rows wait to be folded in; sums count them already, distinct users and sessions do not", "")
     );
 
     let consumer = Running::of(settings.command("consumer").stderr(Stdio::null()).spawn().unwrap());
