@@ -90,11 +90,13 @@ impl Stage {
         futures_util::future::join_all(sends).await;
     }
 
-    /// Publishes the messages, and waits until all of them are handled and all that is kept is folded.
+    /// Publishes the messages, and waits until all of them are handled, all that is kept is folded and the
+    /// sessions have caught up.
     async fn store(&self, messages: Vec<(String, Vec<u8>)>) {
         self.publish(messages).await;
         self.until("select coalesce(sum(stored + duplicate + rejected), 0) = 678 from consumer_offsets").await;
         self.until("select not exists (select from event_deltas) and not exists (select from import_deltas)").await;
+        self.until("select not exists (select from event_chunks where chunk_id > sessions_to) from settings").await;
     }
 
     /// Waits until the query says true; fails after 30 s.
