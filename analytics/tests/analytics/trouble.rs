@@ -77,6 +77,11 @@ async fn ready_means_that_kafka_and_postgresql_and_the_neighbours_work(pool: PgP
     let response = app.get("/readyz").await;
     assert_eq!((response.status, names(&response.json())), (503, vec!["kafka"]), "the topic is not there yet");
     kafka.ensure_topic().await.unwrap();
+    // a new topic's partitions have no leaders for a moment
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while app.get("/readyz").await.status != 200 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(app.json("/readyz").await, json!({ "ready": true }));
     app.stop().await;
 
