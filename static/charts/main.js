@@ -11,6 +11,7 @@ import { Live } from "./live.js";
 import { OverTime } from "./over-time.js";
 import { Paced } from "./pace.js";
 import { addDays } from "./range.js";
+import { offerSql } from "./sql.js";
 import { showTiles } from "./tiles.js";
 import { todayView } from "./today.js";
 import { Windows } from "./windows.js";
@@ -230,6 +231,8 @@ themeButton.addEventListener("click", () => {
   repaint();
 });
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
+
+offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question() }));
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
