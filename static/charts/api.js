@@ -11,11 +11,14 @@ export class ReadError extends Error {
   }
 }
 
-/** The JSON at the path; throws ReadError, or the signal's reason once that is aborted. */
-export async function read(path, query = {}, signal) {
+/**
+ * The JSON at the path; throws ReadError, or the signal's reason once that is aborted. It is waited for so many
+ * milliseconds.
+ */
+export async function read(path, query = {}, signal, patience = PATIENCE) {
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value != null));
   const url = search.size ? `${path}?${search}` : path;
-  const timeout = AbortSignal.timeout(PATIENCE);
+  const timeout = AbortSignal.timeout(patience);
   try {
     const response = await fetch(url, {
       headers: { accept: "application/json" },
@@ -36,7 +39,7 @@ export async function read(path, query = {}, signal) {
     if (signal?.aborted) throw signal.reason;
     throw new ReadError(
       url,
-      timeout.aborted ? `no answer within ${PATIENCE / 1000} s` : "the server does not answer",
+      timeout.aborted ? `no answer within ${patience / 1000} s` : "the server does not answer",
       true,
     );
   }

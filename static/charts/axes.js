@@ -1,6 +1,7 @@
 // What the charts share: axes of time and of counts from zero, and how bars are drawn on them.
 
 import * as format from "./format.js";
+import { momentTicks } from "./moments.js";
 import { daysBetween, ticks } from "./range.js";
 
 /** How long a chart takes to change, in milliseconds. */
@@ -21,6 +22,39 @@ function bucketShort(bucket, before, group, few) {
   if (group === "week" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
   if (newYear) return format.monthYear(key);
   return format.month(key);
+}
+
+/** An axis of moments from `min` to `max`, labelled by the clock of the zone. */
+export function momentAxis({ min, max, zone, width, theme, ...more }) {
+  const labels = new Map();
+  const list = momentTicks(min, max, zone, Math.max(2, Math.floor(width / 76)));
+  let before = null;
+  const months = list.every(({ day }) => day?.endsWith("-01"));
+  for (const { time, day } of list) {
+    if (!day) {
+      labels.set(time, format.clockTime(time, zone));
+      continue;
+    }
+    labels.set(time, bucketShort({ key: day }, before && { key: before }, "day", !months));
+    before = day;
+  }
+  const customValues = [...labels.keys()];
+  return {
+    type: "value",
+    min,
+    max,
+    axisLine: { show: true, onZero: false, lineStyle: { color: theme.line } },
+    axisTick: { show: true, customValues, lineStyle: { color: theme.line } },
+    axisLabel: {
+      color: theme.muted,
+      fontSize: 12,
+      customValues,
+      formatter: (time) => labels.get(time) ?? "",
+      hideOverlap: true,
+    },
+    splitLine: { show: false },
+    ...more,
+  };
 }
 
 /** A category axis of the buckets, labelled at round dates. `header(index)` heads the tooltip. */

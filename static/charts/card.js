@@ -1,12 +1,12 @@
 // A card of the page: a chart that can turn into its table and back.
 
-import { BarChart, PieChart } from "echarts/charts";
+import { BarChart, CustomChart, PieChart } from "echarts/charts";
 import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { MOTION } from "./axes.js";
 
-echarts.use([BarChart, PieChart, AriaComponent, GridComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
+echarts.use([BarChart, CustomChart, PieChart, AriaComponent, GridComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const contrast = matchMedia("(prefers-contrast: more)");
@@ -27,6 +27,7 @@ function look() {
     line: color("--line"),
     card: color("--card"),
     raised: color("--raised"),
+    accent: color("--accent"),
   };
   probe.remove();
   return { ...colors, font: style.fontFamily };
@@ -92,7 +93,7 @@ export class Card {
 
   /**
    * Shows what a chart's module made of the figures:
-   * `option(look, width)` the chart, `table()` → {head, rows, foot} the same as a table,
+   * `option(look, width)` the chart, `table()` → {head, rows, foot} the same as a table, where it can turn into one,
    * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
    * `note` a sentence beneath, `height` of the plot in pixels when it is not the style sheet's.
    */
@@ -104,13 +105,15 @@ export class Card {
   paint() {
     const view = this.#view;
     if (!view) return;
+    const asTable = this.#asTable && Boolean(view.table);
     this.#section.dataset.state = "ready";
-    this.#section.dataset.view = this.#asTable ? "table" : "chart";
-    this.#plot.hidden = this.#asTable;
-    this.#table.hidden = !this.#asTable;
+    this.#section.dataset.view = asTable ? "table" : "chart";
+    this.#toggle.hidden = !view.table;
+    this.#plot.hidden = asTable;
+    this.#table.hidden = !asTable;
     writeLegend(this.#section.querySelector(".legend"), view.legend);
     this.#section.querySelector(".note").textContent = view.note ?? "";
-    if (this.#asTable) this.#paintTable(view);
+    if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
   }
 
@@ -130,7 +133,9 @@ export class Card {
     const merge =
       drawn === this.#drawn ? { replaceMerge: ["series", "grid", "xAxis", "yAxis", "title"] } : { notMerge: true };
     this.#drawn = drawn;
-    this.#chart.setOption({ ...common, ...option, tooltip: { ...common.tooltip, ...option.tooltip } }, merge);
+    const tooltip = { ...common.tooltip, ...option.tooltip };
+    tooltip.axisPointer = { ...common.tooltip.axisPointer, ...option.tooltip.axisPointer };
+    this.#chart.setOption({ ...common, ...option, tooltip }, merge);
   }
 
   #paintTable(view) {

@@ -1,6 +1,6 @@
 // Numbers by the reader's locale, dates in words in the page's language, times in the shop's zone.
 
-const DATES = navigator.language?.startsWith("en") ? navigator.language : "en-GB";
+const DATES = globalThis.navigator?.language?.startsWith("en") ? navigator.language : "en-GB";
 
 const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
@@ -119,7 +119,8 @@ export function dayOf(time, zone) {
   return `${parts.year.padStart(4, "0")}-${parts.month}-${parts.day}`;
 }
 
-const clockTime = (time, zone, seconds) =>
+/** The time of day of a moment in the zone. */
+export const clockTime = (time, zone, seconds) =>
   dateFormat({
     timeZone: zone,
     hour: "2-digit",
@@ -140,4 +141,22 @@ export function pause(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
   return `${Math.floor(seconds / 60)} min`;
+}
+
+/** How long something was: "0 s", "4.2 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
+export function length(seconds) {
+  if (seconds < 60) return `${new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(seconds)} s`;
+  const units = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  // to the precision of the second unit first, so that 59 min 59.9 s are an hour
+  const precise = units.map(([, size], i) => (units[i + 1] ? Math.round(seconds / units[i + 1][1]) * units[i + 1][1] : size));
+  const i = units.findIndex(([, size], i) => precise[i] >= size);
+  const [[unit, size], [next, part]] = [units[i], units[i + 1]];
+  const rest = Math.round((precise[i] % size) / part);
+  const whole = `${count(Math.floor(precise[i] / size))} ${unit}`;
+  return rest ? `${whole} ${rest} ${next}` : whole;
 }

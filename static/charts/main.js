@@ -11,14 +11,16 @@ import { Live } from "./live.js";
 import { OverTime } from "./over-time.js";
 import { Paced } from "./pace.js";
 import { addDays } from "./range.js";
+import { offerSql } from "./sql.js";
 import { showTiles } from "./tiles.js";
 import { todayView } from "./today.js";
+import { Windows } from "./windows.js";
 
 const { tz, today } = document.body.dataset;
 const clock = new ShopClock(tz, today);
 const freshness = new Freshness(clock);
 const cards = Object.fromEntries(
-  ["today", "orders", "devices", "daily"].map((name) => [name, new Card(document.getElementById(name))]),
+  ["today", "orders", "devices", "daily", "windows"].map((name) => [name, new Card(document.getElementById(name))]),
 );
 
 // Without a word from the server for this long the connection may be dead unnoticed.
@@ -95,7 +97,33 @@ async function readRange(signal) {
   const { empty, again } = await overTime.read(signal);
   showEmpty(empty);
   heard();
+  if (!empty) showWindows();
   return again;
+}
+
+const windows = new Windows(clock, cards.windows, () => overTime.figures, () => {
+  overTime.addressChanged();
+  windowsJob.restart();
+});
+
+const windowsJob = new Paced(
+  async (signal) => {
+    const again = await windows.read(signal);
+    heard();
+    return again;
+  },
+  (took) => unhurried(took, overTime.holdsToday() ? 2_000 : 3_000, 10_000),
+  (error, pause) => freshness.outcome("the windows", error, pause),
+);
+
+let windowsOf = null;
+/** Windows follow the figures over time, which tell whether anything of the range has changed. */
+function showWindows() {
+  const { range } = overTime.figures;
+  const now = `${range.from} ${range.to}`;
+  if (windowsOf !== null && windowsOf !== now) windows.rangeChanged();
+  else windowsJob.request();
+  windowsOf = now;
 }
 
 function showEmpty(empty) {
@@ -110,9 +138,10 @@ function heard() {
   lastHeard = performance.now();
 }
 
-const jobs = [nowJob, latestJob, rangeJob];
+const jobs = [nowJob, latestJob, rangeJob, windowsJob];
 function requestAll() {
-  for (const job of jobs) job.request();
+  // windows are asked for when the figures over time are known
+  for (const job of [nowJob, latestJob, rangeJob]) job.request();
 }
 
 const live = new Live({
@@ -202,6 +231,8 @@ themeButton.addEventListener("click", () => {
   repaint();
 });
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
+
+offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question() }));
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {

@@ -51,6 +51,18 @@ export class OverTime {
     return this.#shown !== null && this.#shown.range.from <= today && this.#shown.range.to > today;
   }
 
+  /** The range that is shown and a print of its figures; null while there is none. */
+  get figures() {
+    if (this.#shown === null) return null;
+    const { range, print, usersPrint } = this.#shown;
+    return { range, print: print + usersPrint };
+  }
+
+  /** Others have changed the address, which the links to ranges keep. */
+  addressChanged() {
+    if (this.#shown) this.#showChoice();
+  }
+
   /** The day has changed: says whether the range went along, and is being read. */
   dayChanged(before) {
     return this.#picker.dayChanged(before, this.#clock.today);
@@ -187,7 +199,7 @@ async function readDays(range, signal) {
 }
 
 /** The devices, and the products on each. */
-async function readDevices(range, signal) {
+export async function readDevices(range, signal) {
   const { rows } = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
   const onDevice = [];
   for (const { value } of rows) {
@@ -196,12 +208,13 @@ async function readDevices(range, signal) {
   return { devices: rows, onDevice };
 }
 
-async function readProducts(picked, signal) {
+/** The products of what is picked. */
+export async function readProducts(picked, signal) {
   return (await read("/api/breakdown", { ...picked, by: "product", limit: 1000 }, signal)).rows;
 }
 
 /** The products, and those that are shown with the daily rows of their orders. */
-async function readOrders(range, signal) {
+export async function readOrders(range, signal) {
   const products = await readProducts(range, signal);
   const byProduct = [];
   for (const product of orderedProducts(products)) {

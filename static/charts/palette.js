@@ -40,6 +40,8 @@ const productColors = new Map([
 ]);
 const MORE_COLORS = ["#8f6bd1", "#5b7f9e", "#a8662a", "#6b8e23", "#b0486a", "#4a7ab8", "#9a7d0a", "#2f8f9d"];
 
+const PALETTE = [BLUE, OCHRE, GREEN, PURPLE, RED, ...MORE_COLORS];
+
 /** The colour of a product: the shop's own are fixed, any other keeps the first it is given. */
 export function productColor(product) {
   if (!productColors.has(product)) {
@@ -68,4 +70,27 @@ export function eventType(key) {
 export function title(value) {
   const words = value.replace(/_/g, " ").replace(/[{}|]/g, " ").trim() || "(blank)";
   return words[0].toUpperCase() + words.slice(1);
+}
+
+const NOT_STATED = "#8a7f72";
+const groupColors = new Map();
+
+/** The colour of a value of a dimension; where the dimension has none of its own, a value keeps the first it is given. */
+export function groupColor(dimension, value) {
+  if (value === null) return NOT_STATED;
+  if (dimension === "product") return productColor(value);
+  if (dimension === "site_version") return deviceColor(value);
+  if (dimension === "event_type") return eventType(value).color;
+  const key = JSON.stringify([dimension, value]);
+  if (!groupColors.has(key)) groupColors.set(key, PALETTE[groupColors.size % PALETTE.length]);
+  return groupColors.get(key);
+}
+
+/** A value of a dimension as people read it. */
+export function groupName(dimension, value) {
+  if (value === null) return "Not stated";
+  if (dimension === "event_type") return eventType(value).name;
+  // names of one's own and ids stay as they are
+  const name = ["product", "site_version"].includes(dimension) ? title(value) : value.replace(/[{}|\n]/g, " ").trim();
+  return name.length > 40 ? `${name.slice(0, 39)}…` : name || "(blank)";
 }

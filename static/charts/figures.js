@@ -1,0 +1,193 @@
+// The figures of the page and how each is recounted: its query of /api/sql, and what is kept in the same form.
+
+import { read } from "./api.js";
+import { orderedProducts } from "./orders.js";
+import { readDevices, readOrders, readProducts } from "./over-time.js";
+import { EVENT_TYPES } from "./palette.js";
+import { addDays } from "./range.js";
+import { moment, percentOf } from "./recount.js";
+
+const TYPES = EVENT_TYPES.map(({ key }) => key);
+const LATEST = ["stored_at", "occurred_at", "event_type", "product", "site_version", "user_id", "source"];
+const SESSIONS = ["sessions", "users", "events", "with_order", "mean_seconds", "median_seconds"];
+/** A recount gives so many rows at the most. */
+const MOST_ROWS = 1_000;
+
+const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {} };
+
+/**
+ * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
+ * finer than the figure. `page` gives what the page is at: {today, range, windows}, see main.js.
+ */
+export function figureOf(name, page) {
+  const { today, range, windows } = page;
+  const ofToday = (title, column, kept) => ({
+    title: `${title} today`,
+    query: "today",
+    parameters: {},
+    key: [],
+    columns: [column],
+    fold: (rows) => rows.filter((row) => row.day === today),
+    kept: async (signal) => {
+      const { rows } = await read("/api/daily", { from: today, to: addDays(today, 1) }, signal);
+      return [{ [column]: kept(rows[0] ?? NOTHING) }];
+    },
+  });
+  const ofRange = (title, column) => ({
+    title: `${title} of the range`,
+    query: "totals",
+    parameters: range,
+    key: [],
+    columns: [column],
+    kept: async (signal) => {
+      const { events, users } = await read("/api/totals", range, signal);
+      return [{ [column]: { ...events, users }[column] }];
+    },
+  });
+  const parts = (title, parameters) => ({
+    title,
+    query: "breakdown",
+    parameters: { ...parameters, limit: MOST_ROWS },
+    key: ["value"],
+    columns: [...TYPES, "amount", "users"],
+    kept: async (signal) => (await read("/api/breakdown", { ...parameters, limit: MOST_ROWS }, signal)).rows,
+  });
+
+  const figures = {
+    "shows-today": () => ofToday("Shows", "banner_show", (row) => row.banner_show),
+    "clicks-today": () => ofToday("Clicks", "banner_click", (row) => row.banner_click),
+    "orders-today": () => ofToday("Orders", "order", (row) => row.order),
+    "click-rate-today": () =>
+      ofToday("Click-through rate", "click_through_rate", (row) => percentOf(row.banner_click, row.banner_show)),
+    "conversion-today": () =>
+      ofToday("Conversion", "conversion_rate", (row) => percentOf(row.order, row.banner_click)),
+    "revenue-today": () => ofToday("Revenue", "amount", (row) => row.amount),
+    today: () => parts("Products today", { by: "product", from: today, to: addDays(today, 1) }),
+    users: () => ofRange("Users", "users"),
+    shows: () => ofRange("Shows", "banner_show"),
+    clicks: () => ofRange("Clicks", "banner_click"),
+    orders: () => ofRange("Orders", "order"),
+    "orders-chart": () => ordersByProduct(range),
+    daily: () => ({
+      title: "Events a day",
+      query: "daily",
+      parameters: range,
+      key: ["day"],
+      columns: [...TYPES, "amount"],
+      kept: async (signal) => (await read("/api/daily", range, signal)).rows,
+    }),
+    devices: () => parts("Devices", { by: "site_version", ...range }),
+    parts: () => ({
+      title: "Products on devices",
+      query: "devices",
+      parameters: range,
+      key: ["product", "site_version"],
+      columns: [...TYPES, "users"],
+      kept: (signal) => productsOnDevices(range, signal),
+    }),
+    latest: () => ({
+      title: "The newest events",
+      query: "latest",
+      parameters: { limit: 20 },
+      key: ["event_id"],
+      columns: LATEST,
+      kept: async (signal) => {
+        const { rows } = await read("/api/latest", { limit: 20 }, signal);
+        // an event does not say what it has not
+        return tied(rows.map((row) => ({ ...Object.fromEntries(LATEST.map((column) => [column, null])), ...row })));
+      },
+      fold: tied,
+    }),
+    windows: () => ({
+      title: windows.kind === "session" ? "Sessions one by one" : "Windows",
+      query: "windows",
+      parameters: { ...windows, limit: MOST_ROWS },
+      key: ["window_start", "window_end", "group"],
+      columns: ["events", "orders", "amount"],
+      most: MOST_ROWS,
+      kept: async (signal) => (await read("/api/windows", { ...windows, limit: MOST_ROWS }, signal)).rows,
+    }),
+    "windows-chart": () => {
+      if (windows.kind !== "session") return figures.windows();
+      const parameters = { gap: windows.gap, from: windows.from, to: windows.to };
+      return {
+        title: "Sessions",
+        query: "sessions",
+        parameters,
+        key: [],
+        columns: SESSIONS,
+        kept: async (signal) => [await read("/api/sessions", parameters, signal)],
+      };
+    },
+  };
+  return figures[name]();
+}
+
+/**
+ * Rows of the newest events with those of the oldest moment as one: events of a batch are stored at the same moment, and
+ * it is open which of them are still among so many.
+ */
+function tied(rows) {
+  if (!rows.length) return rows;
+  const oldest = moment(rows.at(-1).stored_at);
+  const newer = rows.filter((row) => moment(row.stored_at) > oldest);
+  return [...newer, { event_id: `${rows.length - newer.length} stored together`, stored_at: oldest }];
+}
+
+/** Orders a day by the products of the chart, the rest as others. */
+function ordersByProduct(range) {
+  let shown = [];
+  return {
+    title: "Orders a day by product",
+    query: "orders",
+    parameters: range,
+    key: ["day", "product"],
+    columns: ["order"],
+    kept: async (signal) => {
+      const [{ products, byProduct }, { rows: all }] = await Promise.all([
+        readOrders(range, signal),
+        read("/api/daily", { ...range, event_type: "order" }, signal),
+      ]);
+      shown = orderedProducts(products);
+      const rest = new Map(all.map(({ day, order }) => [day, order]));
+      const rows = byProduct.flatMap(([product, days]) =>
+        days.map(({ day, order }) => {
+          rest.set(day, (rest.get(day) ?? 0) - order);
+          return { day, product, order };
+        }),
+      );
+      return [...rows, ...[...rest].map(([day, order]) => ({ day, product: "others", order: Math.max(0, order) }))];
+    },
+    fold: (rows) => {
+      const others = new Map();
+      const own = [];
+      for (const row of rows) {
+        if (shown.includes(row.product)) own.push(row);
+        else others.set(row.day, (others.get(row.day) ?? 0) + Number(row.order));
+      }
+      return [...own, ...[...others].map(([day, order]) => ({ day, product: "others", order: String(order) }))];
+    },
+  };
+}
+
+async function productsOnDevices(range, signal) {
+  const [products, { devices, onDevice }] = await Promise.all([
+    readProducts(range, signal),
+    readDevices(range, signal),
+  ]);
+  const rows = onDevice.flatMap(([device, list]) =>
+    list.map((row) => ({ ...row, product: row.value, site_version: device })),
+  );
+  if (devices.some(({ value }) => value === null)) {
+    // no filter picks what states no device: it is what the others leave, and its users are not kept
+    for (const product of products) {
+      const left = { product: product.value, site_version: null };
+      for (const key of TYPES) {
+        const known = rows.filter((row) => row.product === product.value).reduce((sum, row) => sum + row[key], 0);
+        left[key] = Math.max(0, product[key] - known);
+      }
+      rows.push(left);
+    }
+  }
+  return rows;
+}
