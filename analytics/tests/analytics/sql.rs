@@ -455,7 +455,12 @@ async fn the_query_of_a_figure_counts_the_same_as_the_figure(pool: PgPool) {
         assert_eq!(recounted[0]["users"], Some(totals["users"].to_string()));
     }
     let today = recount(&app, "/api/sql/today/run").await;
-    assert_eq!(today.last().unwrap()["conversion_rate"].as_deref(), Some("133.33"));
+    // soon after midnight the last row is of a part of the morning only
+    let last = today.last().unwrap();
+    let number = |name: &str| last[name].as_deref().unwrap().parse::<f64>().unwrap();
+    let rate =
+        (number("banner_click") > 0.0).then(|| format!("{:.2}", 100.0 * number("order") / number("banner_click")));
+    assert_eq!(last["conversion_rate"], rate);
     let devices = recount(&app, "/api/sql/devices/run?event_type=banner_click").await;
     assert_eq!(devices.len(), 2);
     let latest = recount(&app, "/api/sql/latest/run?limit=3").await;
