@@ -93,7 +93,8 @@ function say(words) {
 function failed(error) {
   if (error.reason === undefined) console.error(error);
   said.classList.add("wrong");
-  said.textContent = `${error.reason ?? error}.`;
+  const reason = String(error.reason ?? error);
+  said.textContent = `${reason[0].toUpperCase()}${reason.slice(1)}.`;
 }
 
 async function run(figure, signal) {
