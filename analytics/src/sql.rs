@@ -138,7 +138,10 @@ impl Plain {
         for part in &parts[1..] {
             let (parameter, text) =
                 part.split_once('\'').context("a parameter has no end").map_err(Problem::Internal)?;
-            values.push(value(parameter, name, &question, &span)?);
+            values.push(match (parameter, question.own("gap")) {
+                ("gap", None) => shop_gap(&span, connection).await?,
+                _ => value(parameter, name, &question, &span)?,
+            });
             texts.push(text);
         }
         let literals = sqlx::query_file_scalar!("queries/literals.sql", &values).fetch_all(connection).await?;
@@ -284,7 +287,7 @@ fn value(parameter: &str, name: &str, question: &Question, span: &Span) -> Resul
             if grid.weeks { "1970-01-05" } else { "1970-01-01" }.into()
         }
         "gap" => {
-            let text = question.own("gap").unwrap_or("10m");
+            let text = required("gap", question, "such as 10m or 24h")?;
             let gap = width("gap", text)?;
             if gap.base != Base::Seconds {
                 return Err(Problem::parameter("gap", text, "is not in hours, minutes or seconds, such as 24h or 10m"));
@@ -294,6 +297,15 @@ fn value(parameter: &str, name: &str, question: &Question, span: &Span) -> Resul
         _ => {
             return Err(Problem::Internal(anyhow::anyhow!("sql/page has a parameter {parameter:?} that nothing sets")));
         }
+    })
+}
+
+/// The pause that a session has at the most where a question names none.
+async fn shop_gap(span: &Span, connection: &mut PgConnection) -> Result<String, Problem> {
+    let state = sqlx::query_file!("queries/sessions/state.sql", span.starting).fetch_one(connection).await?;
+    Ok(match state.gap % 1_000_000 {
+        0 => format!("{} seconds", state.gap / 1_000_000),
+        _ => format!("{} microseconds", state.gap),
     })
 }
 

@@ -11,7 +11,14 @@ const ADVANCES = ["30s", "1m", "5m", "15m", "30m", "1h", "6h", "12h", "1d", "1w"
 const GAPS = ["1m", "10m", "30m", "1h", "24h"];
 const FIELDS = ["size", "advance", "gap", "group", "figure"];
 
-const UNITS = { s: ["clock", 1], m: ["clock", 60], h: ["clock", 3_600], d: ["days", 1], w: ["days", 7], mo: ["months", 1] };
+const UNITS = {
+  s: ["clock", 1],
+  m: ["clock", 60],
+  h: ["clock", 3_600],
+  d: ["days", 1],
+  w: ["days", 7],
+  mo: ["months", 1],
+};
 
 /** What a length like 15m is counted in, and how many of it; null where it is none. The server has the last word. */
 function lengthOf(text) {
@@ -107,7 +114,6 @@ export function lengthInWords(text) {
 
 /** The field that a problem of the server is about: its detail begins with the name, or names it in quotes. */
 export function fieldOf(detail) {
-  const names = { size: "size", advance: "advance", gap: "gap", group_by: "group", kind: "kind" };
   const [, name] = /^(?:parameter ")?(size|advance|gap|group_by|kind)\b/.exec(detail) ?? [];
-  return names[name] ?? null;
+  return name ? name.replace("group_by", "group") : null;
 }

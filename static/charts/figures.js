@@ -1,6 +1,6 @@
 // The figures of the page and how each is recounted: its query of /api/sql, and what is kept in the same form.
 
-import { read } from "./api.js";
+import { read, ReadError } from "./api.js";
 import { orderedProducts } from "./orders.js";
 import { readDevices, readOrders, readProducts } from "./over-time.js";
 import { EVENT_TYPES } from "./palette.js";
@@ -21,6 +21,9 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
  */
 export function figureOf(name, page) {
   const { today, range, windows } = page;
+  if (!range && !/today$|^latest$/.test(name)) {
+    throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
+  }
   const ofToday = (title, column, kept) => ({
     title: `${title} today`,
     query: "today",
@@ -59,8 +62,7 @@ export function figureOf(name, page) {
     "orders-today": () => ofToday("Orders", "order", (row) => row.order),
     "click-rate-today": () =>
       ofToday("Click-through rate", "click_through_rate", (row) => percentOf(row.banner_click, row.banner_show)),
-    "conversion-today": () =>
-      ofToday("Conversion", "conversion_rate", (row) => percentOf(row.order, row.banner_click)),
+    "conversion-today": () => ofToday("Conversion", "conversion_rate", (row) => percentOf(row.order, row.banner_click)),
     "revenue-today": () => ofToday("Revenue", "amount", (row) => row.amount),
     today: () => parts("Products today", { by: "product", from: today, to: addDays(today, 1) }),
     users: () => ofRange("Users", "users"),

@@ -153,7 +153,9 @@ export function length(seconds) {
     ["s", 1],
   ];
   // to the precision of the second unit first, so that 59 min 59.9 s are an hour
-  const precise = units.map(([, size], i) => (units[i + 1] ? Math.round(seconds / units[i + 1][1]) * units[i + 1][1] : size));
+  const precise = units.map(([, size], i) =>
+    units[i + 1] ? Math.round(seconds / units[i + 1][1]) * units[i + 1][1] : size,
+  );
   const i = units.findIndex(([, size], i) => precise[i] >= size);
   const [[unit, size], [next, part]] = [units[i], units[i + 1]];
   const rest = Math.round((precise[i] % size) / part);

@@ -101,10 +101,15 @@ async function readRange(signal) {
   return again;
 }
 
-const windows = new Windows(clock, cards.windows, () => overTime.figures, () => {
-  overTime.addressChanged();
-  windowsJob.restart();
-});
+const windows = new Windows(
+  clock,
+  cards.windows,
+  () => overTime.figures,
+  () => {
+    overTime.addressChanged();
+    windowsJob.restart();
+  },
+);
 
 const windowsJob = new Paced(
   async (signal) => {
@@ -121,7 +126,7 @@ let windowsOf = null;
 function showWindows() {
   const { range } = overTime.figures;
   const now = `${range.from} ${range.to}`;
-  if (windowsOf !== null && windowsOf !== now) windows.rangeChanged();
+  if (windowsOf !== null && windowsOf !== now) windows.restart();
   else windowsJob.request();
   windowsOf = now;
 }

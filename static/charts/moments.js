@@ -27,7 +27,9 @@ export function momentTicks(min, max, zone, most) {
   if (step === undefined) {
     const days = buckets(first, end, "day");
     const shown = ticks(days, "day", most).map((i) => days[i]);
-    return shown.map(({ key }) => ({ time: dayStart(key, zone), day: key })).filter(({ time }) => time >= min && time <= max);
+    return shown
+      .map(({ key }) => ({ time: dayStart(key, zone), day: key }))
+      .filter(({ time }) => time >= min && time <= max);
   }
   const list = [];
   for (let day = first; day < end; day = addDays(day, 1)) {

@@ -21,7 +21,11 @@ const isMoment = (text) => MOMENT.test(text);
 /** A moment as PostgreSQL or the API writes it, in UTC to the microsecond. */
 export function moment(text) {
   const [, day, time, fraction = "", offset] = MOMENT.exec(text);
-  const [, sign, hours, minutes = "0", seconds = "0"] = /^([+-])(\d\d):?(\d\d)?(?::(\d\d))?$/.exec(offset) ?? [null, "+", "0"];
+  const [, sign, hours, minutes = "0", seconds = "0"] = /^([+-])(\d\d):?(\d\d)?(?::(\d\d))?$/.exec(offset) ?? [
+    null,
+    "+",
+    "0",
+  ];
   const away = (sign === "-" ? -1 : 1) * (hours * 3_600 + minutes * 60 + Number(seconds));
   const utc = new Date(Date.parse(`${day}T${time}Z`) - away * 1_000);
   return `${utc.toISOString().slice(0, 19)}.${fraction.padEnd(6, "0")}Z`;
@@ -46,7 +50,8 @@ const between = (low, value, high) =>
  * meanwhile, and all cells of rows that differ, or all of them with `all`: {row, column, before, after, recounted, same}.
  */
 export function compare({ key, columns, recounted, before, after, partly = false, all = false }) {
-  const nameOf = (row) => JSON.stringify(key.map((column) => canonical(column === "amount" ? "" : column, row[column])));
+  const nameOf = (row) =>
+    JSON.stringify(key.map((column) => canonical(column === "amount" ? "" : column, row[column])));
   const index = (rows) => new Map(rows.map((row) => [nameOf(row), row]));
   const [counted, first, last] = [recounted, before, after].map(index);
   const result = { rows: 0, equal: 0, moved: false, cells: [] };

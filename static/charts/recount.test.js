@@ -52,7 +52,10 @@ test("rows are compared by their keys, rows of zeros are as good as none, and th
 });
 
 test("a row on one side only differs, unless the recount was cut", () => {
-  const kept = [{ value: "a", order: 1 }, { value: null, order: 2 }];
+  const kept = [
+    { value: "a", order: 1 },
+    { value: null, order: 2 },
+  ];
   const sides = { key: ["value"], columns: ["order"], before: kept, after: kept };
   const recounted = [{ value: null, order: "2" }];
   assert.deepEqual(verdict(compare({ ...sides, recounted })), [false, false]);

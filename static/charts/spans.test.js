@@ -54,10 +54,7 @@ test("windows without groups are whole wherever the rows are cut", () => {
 });
 
 test("a file has a column a currency and quotes what needs it", () => {
-  const rows = [
-    row(1, 'a "b", c', 3, 2, { USD: "12.50" }),
-    row(2, null, 1, 1, { EUR: "0.10", USD: "1.00" }),
-  ];
+  const rows = [row(1, 'a "b", c', 3, 2, { USD: "12.50" }), row(2, null, 1, 1, { EUR: "0.10", USD: "1.00" })];
   assert.deepEqual(csv(rows).split("\r\n"), [
     "window_start,window_end,group,events,orders,amount_EUR,amount_USD",
     '2019-01-01T01:00:00.000000Z,2019-01-01T02:00:00.000000Z,"a ""b"", c",3,2,,12.50',

@@ -93,12 +93,18 @@ function say(words) {
 function failed(error) {
   if (error.reason === undefined) console.error(error);
   said.classList.add("wrong");
-  said.textContent = `${error.reason ?? error}.`;
+  const reason = String(error.reason ?? error);
+  said.textContent = `${reason[0].toUpperCase()}${reason.slice(1)}.`;
 }
 
 async function run(figure, signal) {
   const before = await figure.kept(signal);
-  const { columns, rows, elapsed_ms, more } = await read(`/api/sql/${figure.query}/run`, figure.parameters, signal, PATIENCE);
+  const { columns, rows, elapsed_ms, more } = await read(
+    `/api/sql/${figure.query}/run`,
+    figure.parameters,
+    signal,
+    PATIENCE,
+  );
   const after = await figure.kept(signal);
   const objects = rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
   const recounted = figure.fold ? figure.fold(objects) : objects;
@@ -125,7 +131,7 @@ async function run(figure, signal) {
   sign.textContent = equal ? "= equal" : "≠ differs";
   if (!single) {
     sign.textContent += result.rows
-      ? `: ${format.count(result.equal)} of ${format.count(result.rows)} rows are the same`
+      ? `: ${format.count(result.equal)} of ${format.count(result.rows)} ${result.rows === 1 ? "row is" : "rows are"} the same`
       : ": no rows on either side";
   }
   verdict.replaceChildren(sign);
@@ -147,7 +153,8 @@ function comparison(cells, single, key) {
   box.ariaLabel = "Kept and recounted";
   const table = box.appendChild(document.createElement("table"));
   const head = table.createTHead().insertRow();
-  for (const name of [...(single ? [] : key.map(nameOf)), "Figure", "Kept", "Recounted", ""]) head.append(th("col", name));
+  for (const name of [...(single ? [] : key.map(nameOf)), "Figure", "Kept", "Recounted", ""])
+    head.append(th("col", name));
   const body = table.createTBody();
   for (const { row, column, before, after, recounted, same } of cells.slice(0, MOST_SHOWN)) {
     const line = body.insertRow();

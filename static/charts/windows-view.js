@@ -13,7 +13,7 @@ const OUTLINED = 4;
 const LANE = 84;
 const HIDDEN = { show: false };
 
-export const FIGURES = { events: ["event", "events"], orders: ["order", "orders"] };
+const FIGURES = { events: ["event", "events"], orders: ["order", "orders"] };
 
 /** Windows in words: "14:00 – 15:00" of today, else with their days. */
 export function spanInWords({ start, end }, zone, { seconds = false } = {}) {
@@ -48,8 +48,10 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
   if (!windows.length) notes.push("No windows with events in this range.");
   if (shape.torn) notes.push("This window has more groups than are read at a time: the bar is not all of it.");
   else if (cut.before || cut.after) {
+    const [from, to] = [windows[0].start, ends].map((time) => format.moment(time, zone, null, { seconds }));
+    const where = cut.before && cut.after ? "Before and after" : cut.before ? "Before" : "After";
     notes.push(
-      `Drawn are the windows from ${format.moment(windows[0].start, zone, null, { seconds })} to ${format.moment(ends, zone, null, { seconds })}, those of the rows that are read. Before and after them there are more: turn the pages of the table, or choose longer windows or a shorter range.`,
+      `Drawn are the windows from ${from} to ${to}, as many as are read at a time. ${where} them there are more: turn the table’s pages, or choose longer windows or a shorter range.`,
     );
   }
   if (windows.some(({ start, end }) => start < rangeStart || end > rangeEnd))
@@ -82,7 +84,13 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
       ],
       tooltip: {
         trigger: "axis",
-        axisPointer: { type: "line", snap: false, label: { show: false }, lineStyle: { color: theme.muted } },
+        axisPointer: {
+          type: "line",
+          axis: "x",
+          snap: false,
+          label: { show: false },
+          lineStyle: { color: theme.muted },
+        },
         formatter: ([{ axisValue }]) => tooltip(axisValue, windows, told, zone),
       },
       series: [
@@ -108,7 +116,11 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
             } else if (hopping) {
               children = total ? translucent({ left, width, foot: zero, top: y(total) }, theme.accent, layers) : [];
             } else {
-              children = stacked(parts, { left, width, y }, shape.grouped ? named.map(({ color }) => color) : [theme.accent]);
+              children = stacked(
+                parts,
+                { left, width, y },
+                shape.grouped ? named.map(({ color }) => color) : [theme.accent],
+              );
             }
             if (start <= now && end > now) for (const { style } of children) style.opacity = 0.5 * (style.opacity ?? 1);
             return { type: "group", children };
@@ -134,7 +146,9 @@ function tooltip(time, windows, told, zone) {
   // the groups of several windows would be a wall of words
   const lines = here.length === 1 ? told(here[0]) : here.map((window) => told(window)[0]);
   const shown = lines.slice(0, here.length === 1 ? undefined : LINES);
-  return [...shown, ...(lines.length > shown.length ? [`and ${lines.length - shown.length} more windows`] : [])].join("\n");
+  return [...shown, ...(lines.length > shown.length ? [`and ${lines.length - shown.length} more windows`] : [])].join(
+    "\n",
+  );
 }
 
 function stacked(parts, { left, width, y }, colors) {
@@ -211,7 +225,7 @@ export function sessionsView(sessions, gap) {
       rows: parts.map((part) => [part.long, format.count(part.sessions), format.percent(part.sessions, all)]),
       foot: ["All", format.count(all), format.percent(all, all)],
     }),
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 4, top: 24, bottom: 24, outerBoundsMode: "same" },
       xAxis: [
         {
@@ -247,13 +261,13 @@ export function sessionsView(sessions, gap) {
           barCategoryGap: "16%",
           itemStyle: { borderRadius: [3, 3, 0, 0] },
           label: {
-            show: true,
+            // where they have room beside each other
+            show: width / parts.length > 52,
             position: "top",
             color: theme.muted,
             fontSize: 12,
             formatter: ({ value }) => (value ? format.compact(value) : ""),
           },
-          labelLayout: { hideOverlap: true },
           data: parts.map((part) => part.sessions),
         },
       ],

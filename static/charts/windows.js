@@ -106,18 +106,15 @@ export class Windows {
     const choice = choices.readChoice(location.search);
     if (JSON.stringify(choice) === JSON.stringify(this.#choice)) return;
     this.#choice = choice;
-    this.#restart();
+    this.restart();
   }
 
-  #restart() {
+  /** Begins anew with the first windows, as of another range. */
+  restart() {
+    part("said").textContent = "";
     this.#cursors = [null];
     this.#offset = 0;
     this.#onChange();
-  }
-
-  /** The range is another one: its windows begin anew. */
-  rangeChanged() {
-    this.#restart();
   }
 
   #go(change) {
@@ -137,9 +134,7 @@ export class Windows {
     const { kind } = choice;
     const sessions = kind === "session";
     const offers = choices.offers(choice);
-    pills(part("kinds"), choices.KINDS, "kind", kind, (text) =>
-      text === "session" ? "Sessions" : capitalized(text),
-    );
+    pills(part("kinds"), choices.KINDS, "kind", kind, (text) => (text === "session" ? "Sessions" : capitalized(text)));
     pills(part("figures"), ["events", "orders"], "figure", choice.figure, capitalized);
     for (const [name, field] of Object.entries(fields)) {
       field.hidden = name === "gap" ? !sessions : name === "advance" ? kind !== "hopping" : sessions;
@@ -172,7 +167,9 @@ export class Windows {
     wrong.hidden = reason === null;
     wrong.textContent = reason ?? "";
     part("body").hidden = reason !== null;
-    if (reason !== null) this.#shown = null;
+    if (reason === null) return;
+    part("words").textContent = "";
+    this.#shown = null;
   }
 
   #show() {
@@ -230,7 +227,8 @@ export class Windows {
         const begins = header("row", "");
         begins.append(moment(row.window_start, zone, seconds));
         line.append(begins, cell(moment(row.window_end, zone, seconds)));
-        if (sessions) line.append(cell(format.length((Date.parse(row.window_end) - Date.parse(row.window_start)) / 1000)));
+        if (sessions)
+          line.append(cell(format.length((Date.parse(row.window_end) - Date.parse(row.window_start)) / 1000)));
         if (sessions || choice.group) {
           const value = cell(sessions ? row.group : groupName(choice.group, row.group));
           value.className = "name";
@@ -250,7 +248,6 @@ export class Windows {
     part("previous").disabled = before === 0;
     part("next").disabled = this.#offset + PAGE >= rows.length && next === null;
     for (const name of ["csv", "json"]) part(name).disabled = known === 0;
-    part("said").textContent = "";
   }
 
   #turn(by) {
@@ -300,7 +297,7 @@ export class Windows {
 const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
 const gapInWords = (gap) => (gap ? choices.lengthInWords(gap) : "the shop allows in a session");
 
-export function pendingInWords({ from, to }, zone) {
+function pendingInWords({ from, to }, zone) {
   const span = { start: Date.parse(from), end: Date.parse(to) };
   return `Sessions of ${spanInWords(span, zone)} still being counted.`;
 }
@@ -330,7 +327,9 @@ function header(scope, text) {
 function pills(list, texts, name, current, title = (text) => text) {
   while (list.children.length > texts.length) list.lastElementChild.remove();
   texts.forEach((text, i) => {
-    const link = list.children[i]?.firstElementChild ?? list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
+    const link =
+      list.children[i]?.firstElementChild ??
+      list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
     const change = { [name]: text };
     link.href = choices.writeChoice(location.search, change);
     link.dataset.change = JSON.stringify(change);

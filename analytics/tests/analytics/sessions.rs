@@ -306,6 +306,8 @@ async fn another_gap_of_the_shop_cuts_its_sessions_anew(pool: PgPool) {
     consumer::set_session_gap(&pool, std::time::Duration::from_secs(1_200)).await.unwrap();
     consumer::fold_all(&pool).await.unwrap();
     assert_eq!(app.json("/api/sessions").await["sessions"], 1, "the shop's gap");
+    let recount = app.json("/api/sql/sessions/run").await;
+    assert_eq!(recount["rows"][0][0], "1", "the shop's gap in SQL: {recount}");
     assert_eq!(app.json("/api/sessions?gap=10m").await["sessions"], 2, "from the rows");
     app.stop().await;
 }

@@ -191,6 +191,126 @@ async fn the_page_shows_each_product_on_each_device_and_the_users_as_a_recount_g
     dir.is_at_rest();
 }
 
+#[tokio::test]
+async fn the_page_shows_the_windows_that_its_address_asks_for_as_the_api_gives_them() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    let range = "from=2019-01-01&to=2019-02-01";
+    browser
+        .client
+        .goto(&format!("{}?{range}&kind=hopping&size=24h&advance=12h&group=product", demo.charts))
+        .await
+        .unwrap();
+
+    let api = demo.json(&format!("api/windows?{range}&kind=hopping&size=24h&advance=12h&group_by=product")).await;
+    let rows = api["rows"].as_array().unwrap();
+    let first: Vec<_> = rows.iter().take(50).map(shown).collect();
+    let table = "return [...document.querySelectorAll('#windows [data-part=\"rows\"] tbody tr')].map(row =>\
+                 [...row.cells].map(cell => cell.querySelector('time')?.dateTime ?? cell.textContent).slice(0, 5))";
+    browser.until(table, json!(first)).await;
+    let mut starts: Vec<_> = rows.iter().map(|row| row["window_start"].as_str().unwrap()).collect();
+    starts.dedup();
+    let label = browser.eval("return document.querySelector('#windows .plot').getAttribute('aria-label')").await;
+    assert!(label.as_str().unwrap().starts_with(&format!("{} hopping windows of 24 hours", starts.len())), "{label}");
+    // the bars of clothes in their colour
+    let drawn = "const canvas = document.querySelector('#windows canvas');\
+                 const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);\
+                 for (let i = 0; i < data.length; i += 4)\
+                   if (data[i] === 0x3a && data[i + 1] === 0x92 && data[i + 2] === 0xe0) return true;\
+                 return false";
+    browser.until(drawn, json!(true)).await;
+
+    browser.click("#windows [data-part=\"next\"]").await;
+    let second: Vec<_> = rows.iter().skip(50).take(50).map(shown).collect();
+    browser.until(table, json!(second)).await;
+    browser.client.refresh().await.unwrap();
+    browser.until(table, json!(first)).await;
+
+    browser.click("#windows [data-part=\"kinds\"] li:nth-child(3) a").await;
+    browser.until("return location.search", json!(format!("?{range}&kind=session"))).await;
+    let sessions = demo.json(&format!("api/sessions?{range}")).await;
+    let figures = "return ['sessions', 'session-users'].map(name =>\
+                   Number(document.querySelector(`[data-figure=\"${name}\"]`).textContent.replace(/\\D/g, '')))";
+    browser.until(figures, json!([sessions["sessions"], sessions["users"]])).await;
+    browser.client.back().await.unwrap();
+    browser.until(table, json!(first)).await;
+    browser.said_nothing().await;
+
+    let size = browser.client.find(Locator::Css("#windows input[name='size']")).await.unwrap();
+    size.clear().await.unwrap();
+    size.send_keys("soon\u{e007}").await.unwrap();
+    browser.until("return document.querySelector('#windows-wrong').textContent.includes('soon')", json!(true)).await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+/// A row of `/api/windows` by product as the page shows it.
+fn shown(row: &Value) -> [String; 5] {
+    let text = |key: &str| row[key].as_str().unwrap().to_owned();
+    let product = text("group").replace('_', " ");
+    let product = product[..1].to_uppercase() + &product[1..];
+    let [events, orders] = ["events", "orders"].map(|key| row[key].to_string());
+    [text("window_start"), text("window_end"), product, events, orders]
+}
+
+#[tokio::test]
+async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    browser.client.goto(&format!("{}?from=2019-01-01&to=2019-04-01&kind=session", demo.charts)).await.unwrap();
+    let totals = demo.json("api/totals?from=2019-01-01&to=2019-04-01").await;
+    let orders = totals["events"]["order"].to_string();
+    browser.until("return document.querySelector('[data-figure=\"orders\"]').textContent", json!(orders)).await;
+
+    browser.click("[data-sql='orders']").await;
+    browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
+    let sql = demo.json("api/sql/totals?from=2019-01-01&to=2019-04-01").await["sql"].as_str().unwrap().to_owned();
+    let text = "return document.querySelector('#sql-text').textContent";
+    assert_eq!(browser.eval(text).await, json!(sql.trim_end()));
+    browser.click("#sql-run").await;
+    let cells = "return [...document.querySelectorAll('#sql-verdict tbody tr')].map(row =>\
+                 [...row.cells].map(cell => cell.textContent))";
+    browser.until(cells, json!([["Orders", orders, orders, "= equal"]])).await;
+
+    // Escape closes it and gives the focus back
+    browser.client.active_element().await.unwrap().send_keys("\u{e00c}").await.unwrap();
+    browser.until("return document.querySelector('#sql').open", json!(false)).await;
+    assert_eq!(browser.eval("return document.activeElement.dataset.sql").await, json!("orders"));
+
+    let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '')";
+    demo.until("api/sessions", |sessions| sessions["pending"] == false).await;
+    for (figure, verdict) in [
+        ("orders-today", "= equal"),
+        ("daily", "= equal: 90 of 90 rows are the same"),
+        ("devices", "= equal: 2 of 2 rows are the same"),
+        ("parts", "= equal: 10 of 10 rows are the same"),
+        ("latest", "= equal"),
+        ("windows-chart", "= equal"),
+        ("windows", "= equal: 1,000 of 1,000 rows are the same"),
+    ] {
+        browser.click(&format!("[data-sql='{figure}']")).await;
+        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
+        browser.click("#sql-run").await;
+        // of the newest events it depends on the batches how many are told apart
+        let begins = format!("{sign}.slice(0, {})", verdict.len());
+        browser.until(&begins, json!(verdict)).await;
+        browser.click("#sql form button").await;
+    }
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
 /// Shows, clicks, orders and distinct users of three months: of all, of each product, on each device.
 async fn recount(database: &mut PgConnection) -> Value {
     sqlx::query_scalar(
