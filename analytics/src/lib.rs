@@ -3,11 +3,14 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
-//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
+//! `funnel`, `windows`, `sessions` and `lookup` answer in JSON, `details` counts what few events have, `users`
+//! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `health` what a
+//! supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
+mod details;
 mod figures;
+mod funnel;
 mod health;
 mod live;
 mod lookup;
@@ -171,6 +174,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/totals").route(read().to(figures::totals)))
         .service(get("/api/windows").route(read().to(windows::windows)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)))
+        .service(get("/api/funnel").route(read().to(funnel::funnel)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))

@@ -5,6 +5,7 @@
 
 mod app;
 mod days;
+mod details;
 mod figures;
 mod live;
 mod lookup;
