@@ -15,6 +15,7 @@ mod health;
 mod live;
 mod lookup;
 mod page;
+mod pipeline;
 mod problem;
 mod question;
 mod sessions;
@@ -177,6 +178,8 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/funnel").route(read().to(funnel::funnel)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
+        .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
         .service(get("/healthz").route(read().to(health::alive)))

@@ -11,6 +11,7 @@ mod live;
 mod lookup;
 mod page;
 mod parameters;
+mod pipeline;
 mod random;
 mod sessions;
 mod sources;
