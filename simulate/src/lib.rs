@@ -375,7 +375,7 @@ mod tests {
         assert!(stores.iter().all(|order| order.site_version.is_none()));
         let cities = ["Chicago", "Houston", "Los Ángeles", "New York", "Philadelphia"].map(|city| (city, 20.0));
         assert_shares(&shares(events.iter().map(|event| event.city.as_deref())), &cities);
-        let points: HashSet<_> = events
+        let points = events
             .iter()
             .map(|event| (&event.city, event.latitude.map(f64::to_bits), event.longitude.map(f64::to_bits)));
         assert_eq!(points.collect::<HashSet<_>>().len(), 14, "a pair of coordinates is of one point");
@@ -402,7 +402,7 @@ mod tests {
             assert_eq!(before.price, event.price);
             assert_eq!(event.payment_method.is_some(), event.event_type == EventType::Order);
         }
-        let who = |event: &Event<'_>| {
+        let who = |event: &Event<'static>| {
             (event.membership_level.clone(), event.gender.clone(), event.age_group.clone(), event.city.clone())
         };
         let mut users = HashMap::new();
