@@ -1,11 +1,11 @@
 -- What is known of users, and their orders beside it.
 --
 -- A user_update is an event like any other, so its row is all that is kept: users is a view of the latest one of
--- each user, by an index that holds these events alone. Order of arrival, redelivery, a rebuild and the deletion
--- of an import then need no care. A load without such events pays a comparison a row for it.
+-- each user, by an index that finds these events among the others. Order of arrival, redelivery, a rebuild and the
+-- deletion of an import then need no care. A load without such events pays a comparison a row for it.
 
-create index events_user_updates on events (user_id, occurred_at desc, event_id desc)
-    where event_type = 'user_update';
+-- not by user_id, which may be longer than an index takes
+create index events_user_updates on events (occurred_at) where event_type = 'user_update';
 
 -- A time that came as the milliseconds since the epoch; null for what is none.
 --   select epoch_millis('1491293306724');  -- 2017-04-04 08:08:26.724 UTC

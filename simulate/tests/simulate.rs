@@ -220,20 +220,23 @@ fn update(id: u128, user: &str, second: u32, more: Value) -> Value {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_latest_update_of_a_user_wins_in_any_order_and_after_redelivery(pool: PgPool) {
     let stage = Stage::new(pool).await;
+    // the longest id there may be
+    let long = "\u{10348}".repeat(events::MAX_TEXT_CHARS);
     let old = update(1, "ann", 1, json!({ "region": "Region_1", "gender": "FEMALE" }));
     let new = update(2, "ann", 2, json!({ "region": "Region_2" }));
     // two at the same moment: the greater id is the later one
     let [lesser, greater] = [3, 4].map(|id| update(id, "bob", 5, json!({ "region": format!("Region_{id}") })));
-    stage.publish(&[new.clone(), old.clone(), greater.clone(), lesser.clone()]).await;
-    stage.until_handled(4).await;
-    let users = "select user_id, region, gender, updated_at from users order by user_id";
+    stage.publish(&[new.clone(), old.clone(), greater.clone(), lesser.clone(), update(5, &long, 1, json!({}))]).await;
+    stage.until_handled(5).await;
+    let users = "select left(user_id, 3), region, gender, updated_at from users order by user_id collate \"C\"";
     let expected = json!([
         ["ann", "Region_2", null, "2026-03-01T00:00:02+00:00"],
         ["bob", "Region_4", null, "2026-03-01T00:00:05+00:00"],
+        ["\u{10348}\u{10348}\u{10348}", null, null, "2026-03-01T00:00:01+00:00"],
     ]);
     assert_eq!(stage.rows(users).await, expected);
     stage.publish(&[old, lesser, greater, new]).await;
-    stage.until_handled(8).await;
+    stage.until_handled(9).await;
     assert_eq!(stage.rows(users).await, expected);
     // what an import told goes with its rows
     sqlx::query("delete from events where event_id = $1").bind(Uuid::from_u128(2)).execute(&stage.pool).await.unwrap();
