@@ -207,7 +207,7 @@ async fn who_is_told_to_stop_says_what_was_published() {
     tokio::task::spawn_blocking(move || messages(&kafka, published)).await.unwrap();
 }
 
-/// A user_update at a second of 2026-03-01.
+/// A `user_update` at a second of 2026-03-01.
 fn update(id: u128, user: &str, second: u32, more: Value) -> Value {
     let mut message = json!({
         "event_id": Uuid::from_u128(id), "event_type": "user_update", "user_id": user, "source": "test",
