@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use replay::{Beat, Publisher};
 use tokio::task::spawn_blocking;
@@ -20,7 +21,14 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Publishes events until there have been as many as asked for, time has caught up with `--start`, or `token` is
 /// cancelled, which is no error; then says what was published, once Kafka has acknowledged it.
+///
+/// Fails when a file or a time is not usable, before anything is published, and when Kafka is away for long.
 pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Summary> {
+    if let Some(start) = config.start
+        && !(EARLIEST..=Utc::now()).contains(&start)
+    {
+        bail!("--start {} is not between 2000-01-01 and now, when events may occur", start.to_rfc3339());
+    }
     // 32 bits survive any reader of JSON
     let seed = config.seed.unwrap_or_else(|| u64::from(Uuid::new_v4().as_fields().0));
     let traffic = traffic(config, seed)?;
@@ -39,6 +47,9 @@ pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Su
     };
     spawn_blocking(move || simulation.run(&token)).await?
 }
+
+/// The consumer takes no event that occurred before.
+const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0).expect("2000-01-01 is a date");
 
 struct Simulation {
     profile: Profile,

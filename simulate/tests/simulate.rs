@@ -292,6 +292,14 @@ async fn an_unusable_file_of_users_is_told_before_anything_is_published() {
     }
 }
 
+#[tokio::test]
+async fn a_start_at_which_nothing_may_occur_is_refused() {
+    for start in ["1999-12-31T23:59:59Z", "2999-01-01T00:00:00Z"] {
+        let problem = simulate(&Kafka::plain("127.0.0.1:1", "none"), &["--start", start]).await.unwrap_err();
+        assert!(problem.to_string().starts_with("--start "), "{problem}");
+    }
+}
+
 fn own_file(content: &str) -> PathBuf {
     let file = std::env::temp_dir().join(format!("simulate-{}.csv", Uuid::new_v4()));
     std::fs::write(&file, content).unwrap();
