@@ -55,23 +55,15 @@ impl Traffic for Orders {
     /// user moves to another region.
     fn next(&mut self, occurred_at: DateTime<Utc>) -> Event<'static> {
         let random = &mut self.random;
-        let kind = if self.told < self.users.len() {
-            EventType::UserUpdate
-        } else {
-            random.weighted(&[
-                (EventType::PageView, 70),
-                (EventType::Order, 28),
-                (EventType::UserUpdate, if self.made_up { 2 } else { 0 }),
-            ])
-        };
-        let user = if self.told < self.users.len() {
+        let (kind, user) = if self.told < self.users.len() {
             self.told += 1;
-            self.told - 1
+            (EventType::UserUpdate, self.told - 1)
         } else {
-            if kind == EventType::UserUpdate {
-                self.users.move_one(random)
-            } else {
-                random.below(self.users.len() as u64) as usize
+            let moves = if self.made_up { 2 } else { 0 };
+            let kinds = [(EventType::PageView, 70), (EventType::Order, 28), (EventType::UserUpdate, moves)];
+            match random.weighted(&kinds) {
+                EventType::UserUpdate => (EventType::UserUpdate, self.users.move_one(random)),
+                kind => (kind, random.below(self.users.len() as u64) as usize),
             }
         };
         let mut event = Event::new(kind, self.users.id(user).to_owned(), crate::SOURCE);
