@@ -1,8 +1,9 @@
 //! What an event is: as a type, as JSON, and as a Kafka record.
 //!
 //! Everything that makes events (shop, replay, simulators) and everything that reads them depends
-//! on this crate and on nothing else of each other. An event is one JSON object a message, keyed by
-//! `user_id`, so that the events of one user stay in order on one partition.
+//! on this crate and on nothing else of each other; only the simulators borrow replay's publisher. An
+//! event is one JSON object a message, keyed by `user_id`, so that the events of one user stay in order
+//! on one partition.
 
 mod decode;
 mod event;

@@ -15,6 +15,7 @@
 //! around it go on. A file that is damaged gives what comes before the damage, and is then an
 //! error. While Kafka, PostgreSQL or the consumer is away the replay waits and says so.
 
+mod beat;
 mod fields;
 pub mod generate;
 mod import;
@@ -36,6 +37,8 @@ use clap::builder::BoolishValueParser;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use beat::Beat;
+pub use publisher::{Deliveries, Publisher};
 pub use run::run;
 
 /// What a replay needs to know.

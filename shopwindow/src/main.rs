@@ -31,7 +31,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run everything: Kafka, PostgreSQL and the three services, in the foreground
-    Demo(services::Config),
+    Demo(demo::Args),
     /// Run a Kafka and a PostgreSQL of this directory's own, for development and tests
     Services(services::Args),
     /// Run the shop
@@ -44,6 +44,8 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Publish the events of simulated visitors as if they happened now
+    Simulate(simulate::Config),
     /// Say what is running, reachable, lagging, full or missing, and what to do
     Doctor(doctor::Args),
     /// Recount from the events everything that is kept and served; exit 1 and name what differs
@@ -64,7 +66,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Demo(config) => return demo::run(config).await,
+        Command::Demo(args) => return demo::run(args).await,
         Command::Services(args) => return services::run(args).await,
         Command::Storefront(config) => {
             let (token, _signals) = signals::listen()?;
@@ -87,6 +89,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let (token, _signals) = signals::listen()?;
             migrate_if_possible(&config.database).await;
             let summary = replay::run(&config, token).await?;
+            if config.json {
+                println!("{}", serde_json::to_string(&summary)?);
+            } else {
+                println!("{summary}");
+            }
+        }
+        Command::Simulate(config) => {
+            let (token, _signals) = signals::listen()?;
+            let summary = simulate::run(&config, token).await?;
             if config.json {
                 println!("{}", serde_json::to_string(&summary)?);
             } else {

@@ -11,4 +11,5 @@ mod files;
 mod kills;
 mod pipeline;
 mod services;
+mod simulate;
 mod verify;
