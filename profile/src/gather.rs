@@ -181,10 +181,10 @@ impl Gathering {
         }
         if let Some(price) = price {
             let currency = first(&self.roles.currency).map_or(&b""[..], |(_, currency)| currency);
-            match stage.sums.get_mut(currency) {
-                Some(sum) => sum.add(price),
-                None if stage.sums.len() < STAGES => stage.sums.entry(currency.into()).or_default().add(price),
-                None => {}
+            if let Some(sum) = stage.sums.get_mut(currency) {
+                sum.add(price);
+            } else if stage.sums.len() < STAGES {
+                stage.sums.entry(currency.into()).or_default().add(price);
             }
         }
     }

@@ -51,10 +51,6 @@ impl Number {
         Some(Self(if negative { -nano } else { nano }))
     }
 
-    pub(crate) fn nanos(self) -> i128 {
-        self.0
-    }
-
     fn as_f64(self) -> f64 {
         self.0 as f64 / NANO as f64
     }

@@ -36,6 +36,7 @@ use clap::builder::BoolishValueParser;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use input::unpacked;
 pub use run::run;
 
 /// What a replay needs to know.
