@@ -4,7 +4,7 @@
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
 //! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
-//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
+//! the page, `sql` the plain queries behind it, `profiling` what the rows consist of, `health` what a supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
 mod figures;
@@ -13,6 +13,7 @@ mod live;
 mod lookup;
 mod page;
 mod problem;
+mod profiling;
 mod question;
 mod sessions;
 mod span;
@@ -72,6 +73,7 @@ struct Analytics {
     neighbours: Neighbours,
     storefront: String,
     recounts: sql::Recounts,
+    profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
 }
@@ -112,6 +114,7 @@ pub fn serve(
         known: figures::Known::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
+        profiling: profiling::Profiling::new(&config.database)?,
         kafka: config.kafka,
         neighbours,
         storefront: config.storefront_url,
@@ -175,6 +178,9 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
+        .service(get("/profile").route(read().to(profiling::page)))
+        .service(get("/api/profile").route(read().to(profiling::json)))
+        .service(get("/schema.json").route(read().to(profiling::schema)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

@@ -10,6 +10,7 @@ mod live;
 mod lookup;
 mod page;
 mod parameters;
+mod profiling;
 mod random;
 mod sessions;
 mod sources;

@@ -10,5 +10,6 @@ mod doctor;
 mod files;
 mod kills;
 mod pipeline;
+mod profile;
 mod services;
 mod verify;
