@@ -8,9 +8,11 @@
 mod decode;
 mod event;
 mod kafka;
+mod schema;
 mod topic;
 
 pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
 pub use event::{Event, EventType, SiteVersion};
 pub use kafka::{Kafka, PARTITIONS};
+pub use schema::{SCHEMA, schema};
 pub use topic::{Held, Log, Trouble};

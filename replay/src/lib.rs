@@ -39,6 +39,7 @@ use uuid::Uuid;
 
 pub use beat::Beat;
 pub use publisher::{Deliveries, Publisher};
+pub use input::unpacked;
 pub use run::run;
 
 /// What a replay needs to know.

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod profile;
 mod services;
 mod signals;
 mod verify;
@@ -50,6 +51,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Recount from the events everything that is kept and served; exit 1 and name what differs
     Verify(verify::Args),
+    /// Say what a CSV file or the stored events consist of: types, missing values, distributions, funnel, repeats
+    Profile(profile::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -82,6 +85,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
         }
         Command::Verify(args) => return verify::run(&args).await,
+        Command::Profile(args) => profile::run(args).await?,
         Command::Migrate(database) => {
             migrate(&database).await?;
         }

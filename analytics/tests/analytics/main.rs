@@ -12,6 +12,7 @@ mod lookup;
 mod page;
 mod parameters;
 mod pipeline;
+mod profiling;
 mod random;
 mod sessions;
 mod sources;

@@ -10,6 +10,7 @@ mod doctor;
 mod files;
 mod kills;
 mod pipeline;
+mod profile;
 mod services;
 mod simulate;
 mod verify;
