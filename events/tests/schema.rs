@@ -1,5 +1,7 @@
 //! What other programs build on: the published schema, and the messages that were ever published.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helper functions too")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

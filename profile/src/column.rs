@@ -164,8 +164,10 @@ impl Gathered {
         self.nulls + self.empty
     }
 
+    /// An estimate can be too high, but never are there more values than rows that have one.
     pub(crate) fn distinct(&self) -> Count {
-        self.distinct.values()
+        let Count { value, error_percent } = self.distinct.values();
+        Count { value: value.min(self.rows()), error_percent }
     }
 
     pub(crate) fn report(&self) -> Column {

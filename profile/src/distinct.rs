@@ -32,7 +32,7 @@ pub(crate) struct Distinct {
 }
 
 impl Distinct {
-    /// For the columns: 16 MB each at the most.
+    /// For the columns: 18 MB each at the most.
     pub(crate) const COLUMN: usize = 917_504;
     /// For whole rows: 71 MB at the most.
     pub(crate) const ROWS: usize = 3_670_016;

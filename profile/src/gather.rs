@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::column::Gathered;
-use crate::distinct::{Count, Distinct};
+use crate::distinct::Distinct;
 use crate::hash;
 use crate::numbers::{Number, Numbers, Ranges, Sum};
 use crate::report::{Named, Price, Profile, Quality, Rate, Stage, Usage, Value};
@@ -195,12 +195,9 @@ impl Gathering {
         let named = |places: &[usize]| places.iter().map(|&place| self.columns[place].name.clone()).collect::<Vec<_>>();
         let unique = |places: &[usize]| {
             let column = &self.columns[*places.iter().find(|&&place| self.columns[place].missing() < self.rows)?];
-            let Count { value, error_percent } = column.distinct();
-            Some(Usage {
-                column: column.name.clone(),
-                distinct: Count { value: value.min(self.rows), error_percent },
-                percent_of_rows: percent(value.min(self.rows), self.rows),
-            })
+            let distinct = column.distinct();
+            let percent_of_rows = percent(distinct.value, self.rows);
+            Some(Usage { column: column.name.clone(), distinct, percent_of_rows })
         };
         let distribution = |places: &[usize], values: &Values| {
             (!places.is_empty() && !values.sorted().is_empty())

@@ -58,6 +58,7 @@ fn render(
     let mut tera = Tera::default();
     tera.register_filter("grouped", |value: u64, _: Kwargs, _: &State| grouped(value));
     tera.register_filter("quantile", |percent: u64, _: Kwargs, _: &State| quantile_name(percent as u32));
+    tera.register_filter("plain", |value: f64, _: Kwargs, _: &State| value.to_string());
     tera.register_filter("hundredths", |value: f64, _: Kwargs, _: &State| format!("{value:.2}"));
     tera.add_raw_template("report.html", include_str!("../../templates/profile/report.html"))
         .context("read templates/profile/report.html")?;

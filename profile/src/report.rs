@@ -163,7 +163,7 @@ impl fmt::Display for Profile {
         {
             match named {
                 Some(named) => distribution(f, heading, named)?,
-                None => writeln!(f, "\n{heading}\n  no column is known to hold any")?,
+                None => writeln!(f, "\n{heading}\n  none: no column is known to hold them, or it is empty")?,
             }
         }
         self.prices(f)?;
@@ -245,7 +245,7 @@ impl Profile {
     fn prices(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nPrices")?;
         let Some(Price { columns, currencies, statistics, ranges }) = &self.price else {
-            return writeln!(f, "  no column is known to hold any");
+            return writeln!(f, "  none: no column is known to hold them, or it is empty");
         };
         writeln!(f, "  in {}, {} of them", columns.join(", else "), grouped(statistics.count))?;
         if currencies.len() > 1 {
@@ -271,7 +271,7 @@ impl Profile {
     fn events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nFunnel")?;
         if self.funnel.is_empty() {
-            return writeln!(f, "  no column is known to hold event types");
+            return writeln!(f, "  none: no column is known to hold event types, or it is empty");
         }
         let head = ["event type", "events", "users", "value"].map(String::from);
         let rows = self.funnel.iter().map(|stage| {
