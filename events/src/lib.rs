@@ -9,7 +9,7 @@ mod event;
 mod kafka;
 mod topic;
 
-pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
+pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, parse_decimal, quoted};
 pub use event::{Event, EventType, SiteVersion};
 pub use kafka::{Kafka, PARTITIONS};
 pub use topic::{Held, Log, Trouble};
