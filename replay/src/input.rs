@@ -80,9 +80,8 @@ impl Source {
     fn spool(name: String, from: &mut impl Read) -> anyhow::Result<Self> {
         let directory = std::env::temp_dir();
         let path = directory.join(format!("shopwindow-replay-{}", Uuid::now_v7()));
-        let problem = || {
-            format!("keep {name} in {}: is there room? TMPDIR names another directory", directory.display())
-        };
+        let problem =
+            || format!("keep {name} in {}: is there room? TMPDIR names another directory", directory.display());
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).with_context(problem)?;
         fs::remove_file(&path).with_context(problem)?;

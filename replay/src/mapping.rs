@@ -36,11 +36,7 @@ enum Kind {
 
 impl Layout {
     /// By the first line of a file. The error names the column that is not right, or says what to do.
-    pub(crate) fn recognise(
-        first: &[u8],
-        format: Option<Format>,
-        pairs: &[(String, String)],
-    ) -> Result<Self, String> {
+    pub(crate) fn recognise(first: &[u8], format: Option<Format>, pairs: &[(String, String)]) -> Result<Self, String> {
         let text = String::from_utf8_lossy(first);
         let found = split_all(&text).unwrap_or_else(|_| text.split(',').map(Cow::Borrowed).collect());
         let layout = |kind| Self { kind, begins_with_id: false, is_headless: false };
@@ -78,11 +74,7 @@ impl Layout {
             }
         }
         let is_rees46 = format == Some(Format::Rees46) || (format.is_none() && !known(&found, &product_csv::COLUMNS));
-        if is_rees46 {
-            Ok(Self { begins_with_id, ..layout(Kind::Rees46) })
-        } else {
-            Ok(layout(Kind::ProductCsv))
-        }
+        if is_rees46 { Ok(Self { begins_with_id, ..layout(Kind::Rees46) }) } else { Ok(layout(Kind::ProductCsv)) }
     }
 
     /// The format's name.
@@ -284,18 +276,40 @@ mod tests {
     const IMPORT: Uuid = Uuid::from_u128(7);
     const SHOW: &str = "00000000000000000000000000000a0b,u1,p1,sneakers,desktop,2019-01-11 09:24:43,banner_show,0";
 
+    const PRODUCT_HEADER: &str = "order_id,user_id,page_id,product,site_version,time,title,target";
+    const FIRST: Place = Place { line: 2, row: 1 };
+
     fn mapping(zone: &str) -> Mapping {
-        Mapping::new(IMPORT, zone.parse().unwrap(), false, false)
+        mapping_of(PRODUCT_HEADER, &[], zone)
+    }
+
+    fn mapping_of(header: &str, pairs: &[(&str, &str)], zone: &str) -> Mapping {
+        let pairs: Vec<_> = pairs.iter().map(|(ours, theirs)| ((*ours).into(), (*theirs).into())).collect();
+        let layout = Layout::recognise(header.as_bytes(), None, &pairs).unwrap();
+        Mapping {
+            source: layout.source().into(),
+            layout,
+            import_id: IMPORT,
+            fingerprint: Fingerprint::default(),
+            timezone: zone.parse().unwrap(),
+            keep_products: false,
+            as_live: false,
+        }
+    }
+
+    /// The JSON of a line, or the reason why it is no event.
+    fn try_map(mapping: &Mapping, line: &[u8], place: Place) -> Result<(String, Clock), String> {
+        let mut json = Vec::new();
+        let clock = mapping.map(line, place, &mapping.common(), &mut json)?.clock;
+        Ok((String::from_utf8(json).unwrap(), clock))
     }
 
     fn json(line: &str) -> String {
-        let mut json = Vec::new();
-        mapping("UTC").map(line.as_bytes(), 1, &mut json).unwrap();
-        String::from_utf8(json).unwrap()
+        try_map(&mapping("UTC"), line.as_bytes(), FIRST).unwrap().0
     }
 
     fn reason(line: &[u8]) -> String {
-        mapping("UTC").map(line, 1, &mut Vec::new()).expect_err("should be rejected")
+        try_map(&mapping("UTC"), line, FIRST).expect_err("should be rejected")
     }
 
     #[test]
@@ -315,9 +329,8 @@ mod tests {
     fn company_is_the_shops_electronics_unless_products_are_kept() {
         let line = SHOW.replace("sneakers", "company");
         assert!(json(&line).contains(r#""product":"electronics""#));
-        let mut kept = Vec::new();
-        Mapping::new(IMPORT, Tz::UTC, true, false).map(line.as_bytes(), 1, &mut kept).unwrap();
-        assert!(String::from_utf8(kept).unwrap().contains(r#""product":"company""#));
+        let keeping = Mapping { keep_products: true, ..mapping("UTC") };
+        assert!(try_map(&keeping, line.as_bytes(), FIRST).unwrap().0.contains(r#""product":"company""#));
     }
 
     #[test]
@@ -331,7 +344,8 @@ mod tests {
     fn what_was_mapped_is_what_the_consumer_decodes() {
         let quoted = SHOW.replace("u1", r#""u ""1"", é""#);
         let mut json = Vec::new();
-        let row = mapping("Asia/Kolkata").map(quoted.as_bytes(), 1, &mut json).unwrap();
+        let kolkata = mapping("Asia/Kolkata");
+        let row = kolkata.map(quoted.as_bytes(), FIRST, &kolkata.common(), &mut json).unwrap();
         assert_eq!(row, Row { user_id: "u \"1\", é".into(), clock: Clock::Plain });
         let event = Event::decode(&json, Some(Utc::now())).unwrap();
         assert_eq!(event.user_id, row.user_id);
@@ -378,10 +392,9 @@ mod tests {
     #[test]
     fn a_time_in_a_gap_moves_on_and_the_first_of_two_is_taken() {
         let utc = |zone: &str, time: &str| {
-            let mut json = Vec::new();
-            let row = mapping(zone);
-            let row = row.map(SHOW.replace("2019-01-11 09:24:43", time).leak().as_bytes(), 1, &mut json).unwrap();
-            (Event::decode(&json, None).unwrap().occurred_at.to_rfc3339(), row.clock)
+            let line = SHOW.replace("2019-01-11 09:24:43", time);
+            let (json, clock) = try_map(&mapping(zone), line.as_bytes(), FIRST).unwrap();
+            (Event::decode(json.as_bytes(), None).unwrap().occurred_at.to_rfc3339(), clock)
         };
         let at = |text: &str, clock| (format!("{text}+00:00"), clock);
         assert_eq!(utc("Europe/Berlin", "2019-03-31 01:59:59"), at("2019-03-31T00:59:59", Clock::Plain));
@@ -397,11 +410,10 @@ mod tests {
 
     #[test]
     fn as_live_rows_happen_now_under_ids_of_import_and_row() {
-        let live = Mapping::new(IMPORT, Tz::UTC, false, true);
+        let live = Mapping { as_live: true, ..mapping("UTC") };
         let event_of = |row: u64| {
-            let mut json = Vec::new();
-            live.map(SHOW.as_bytes(), row, &mut json).unwrap();
-            Event::decode(json.leak(), Some(Utc::now())).unwrap()
+            let (json, _) = try_map(&live, SHOW.as_bytes(), Place { line: row + 1, row }).unwrap();
+            Event::decode(json.leak().as_bytes(), Some(Utc::now())).unwrap()
         };
         let before = Utc::now().trunc_subsecs(6);
         let first = event_of(1);
@@ -413,11 +425,11 @@ mod tests {
 
     #[test]
     fn a_header_that_is_almost_right_names_its_column() {
-        let good = "order_id,user_id,page_id,product,site_version,time,title,target";
-        assert_eq!(check_header(good.as_bytes()), Ok(()));
+        let good = PRODUCT_HEADER;
+        let recognise = |header: &str| Layout::recognise(header.as_bytes(), None, &[]);
         let quoted = format!("\"{}\"", good.replace(',', "\",\""));
-        assert_eq!(check_header(quoted.as_bytes()), Ok(()));
-        let refusal = |header: &str| check_header(header.as_bytes()).unwrap_err();
+        assert_eq!(recognise(&quoted), recognise(good));
+        let refusal = |header: &str| recognise(header).unwrap_err();
         assert_eq!(
             refusal(&good.replace("site_version", "siteversion")),
             "column 5 of the header is \"siteversion\", expected \"site_version\""
@@ -433,7 +445,12 @@ mod tests {
         );
         assert_eq!(refusal(&format!(",{good}")), "column 1 of the header is \"\", expected \"order_id\"");
         assert!(refusal(SHOW).starts_with("line 1 is \"00000000000000000000000000000a0b,u1,p1,"), "{}", refusal(SHOW));
-        assert!(refusal("a;b").ends_with(&format!("is the header of no known format (product-csv: {good})")));
+        assert!(refusal("a;b").contains(&format!("is the header of no known format (product-csv: {good}; rees46: ")));
+        assert!(refusal("a;b").ends_with("--map occurred_at=TIME,event_type=TYPE,user_id=USER"));
+        assert_eq!(
+            refusal(&REES46_HEADER.replace("category_code", "category")),
+            "column 5 of the header is \"category\", expected \"category_code\""
+        );
     }
 
     #[test]
@@ -442,5 +459,114 @@ mod tests {
         assert_eq!(readable_id(b"\"00000000000000000000000000000a0b\",\xff"), Some(Uuid::from_u128(0xa0b)));
         assert_eq!(readable_id(b"0a0b,u1"), None);
         assert_eq!(readable_id(b""), None);
+    }
+
+    const REES46_HEADER: &str =
+        "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session";
+    const VIEW: &str = "2020-09-24 11:57:06 UTC,view,1996170,2144415922528452715,electronics.telephone,,31.90,1515915625519388267,LJuJVLEjPT";
+
+    #[test]
+    fn a_row_of_rees46_becomes_the_event_it_tells_of() {
+        let rees46 = mapping_of(REES46_HEADER, &[], "Europe/Berlin");
+        let (json, _) = try_map(&rees46, VIEW.as_bytes(), FIRST).unwrap();
+        assert_eq!(
+            json,
+            r#"{"event_id":"00000000-0000-8000-8000-000000000002","event_type":"product_view","occurred_at":"2020-09-24T11:57:06Z","user_id":"1515915625519388267","source":"rees46","session_id":"LJuJVLEjPT","product_id":"1996170","category":"electronics.telephone","price":"31.90","import_id":"00000000-0000-0000-0000-000000000007","category_id":"2144415922528452715"}"#
+        );
+        let other = VIEW.replace(",view,", ",remove_from_cart,").replace(" UTC", "+00:00").replace(",,", ",\"\",");
+        assert_eq!(try_map(&rees46, other.as_bytes(), FIRST).unwrap().0, json.replace("product_view", "cart_remove"));
+    }
+
+    #[test]
+    fn an_order_of_rees46_brings_its_price_even_if_that_is_negative() {
+        let rees46 = mapping_of(REES46_HEADER, &[], "UTC");
+        let line = VIEW.replace(",view,", ",purchase,").replace("31.90", "-7.10");
+        let (json, _) = try_map(&rees46, line.as_bytes(), FIRST).unwrap();
+        let order = Event::decode(json.as_bytes(), Some(Utc::now())).unwrap();
+        assert_eq!(order.revenue().unwrap().to_string(), "-7.10");
+        assert_eq!(order.currency.as_deref(), Some("USD"));
+    }
+
+    #[test]
+    fn identical_lines_are_as_many_events_and_the_same_ones_when_read_again() {
+        let rees46 = mapping_of(REES46_HEADER, &[], "UTC");
+        let id = |mapping: &Mapping, line: &str, number: u64| {
+            let (json, _) = try_map(mapping, line.as_bytes(), Place { line: number, row: number - 1 }).unwrap();
+            Event::decode(json.as_bytes(), None).unwrap().event_id
+        };
+        assert_ne!(id(&rees46, VIEW, 2), id(&rees46, VIEW, 3));
+        assert_eq!(id(&rees46, VIEW, 2), id(&rees46, VIEW, 2));
+
+        // a mended line keeps the id that it had in its file
+        let mended = mapping_of(&format!("event_id,{REES46_HEADER}"), &[], "UTC");
+        assert!(!mended.layout.needs_whole_file());
+        let given = id(&rees46, VIEW, 1_000_000);
+        assert_eq!(id(&mended, &format!("{given},{VIEW}"), 2), given);
+        let reason = try_map(&mended, format!("x,{VIEW}").as_bytes(), FIRST).unwrap_err();
+        assert_eq!(reason, "event_id: \"x\" is not a UUID");
+    }
+
+    #[test]
+    fn a_line_of_rees46_that_is_no_event_says_why() {
+        let rees46 = mapping_of(REES46_HEADER, &[], "UTC");
+        for (old, new, expected) in [
+            (",view,", ",show,", "event_type: \"show\" is none of view, cart, remove_from_cart, purchase"),
+            (" UTC", " CET", "event_time: \"2020-09-24 11:57:06 CET\" is not a time as YYYY-MM-DD HH:MM:SS UTC"),
+            ("31.90", "1,5", "10 fields instead of 9"),
+            ("31.90", "free", "price: \"free\" is not a decimal"),
+            ("1515915625519388267", "", "user_id: is empty"),
+            ("2020-", "1920-", "occurred_at: 1920-09-24 11:57:06 UTC is before 2000-01-01"),
+        ] {
+            let reason = try_map(&rees46, VIEW.replace(old, new).as_bytes(), FIRST).unwrap_err();
+            assert_eq!(reason, expected);
+        }
+    }
+
+    #[test]
+    fn a_file_of_rees46_may_lack_its_header() {
+        let rees46 = Layout::recognise(VIEW.as_bytes(), Some(Format::Rees46), &[]).unwrap();
+        assert!(rees46.is_headless && rees46.needs_whole_file());
+        let refusal = Layout::recognise(VIEW.as_bytes(), None, &[]).unwrap_err();
+        assert_eq!(refusal, "line 1 is no header but looks like a row: --format rees46 reads it as one");
+    }
+
+    #[test]
+    fn any_file_is_read_by_the_names_of_its_columns() {
+        let pairs = [("occurred_at", "when"), ("event_type", "what"), ("user_id", "who"), ("order_id", "event_id")];
+        let named = mapping_of("when,what,who,price,quantity,event_id,shelf,brand", &pairs, "Europe/Berlin");
+        let line = "2026-01-31 09:30:00,purchase,17,2.50,3,A-1,\"top, left\",";
+        let (json, _) = try_map(&named, line.as_bytes(), FIRST).unwrap();
+        let order = Event::decode(json.as_bytes(), None).unwrap();
+        assert_eq!(order.event_type, EventType::Order);
+        assert_eq!(order.occurred_at.to_rfc3339(), "2026-01-31T08:30:00+00:00");
+        assert_eq!((&*order.user_id, order.order_id.as_deref(), &*order.source), ("17", Some("A-1"), "mapped"));
+        assert_eq!(order.amount.unwrap().to_string(), "7.50");
+        assert_eq!(order.attributes["shelf"], "top, left");
+        assert_eq!(order.brand, None);
+
+        let reason = |old: &str, new: &str| try_map(&named, line.replace(old, new).as_bytes(), FIRST).unwrap_err();
+        assert_eq!(reason("purchase", "sold").split(" is none of ").next().unwrap(), "event_type: \"sold\"");
+        assert_eq!(reason(",17,", ",,"), "user_id: is empty");
+        assert_eq!(reason(",3,", ",some,"), "quantity: \"some\" is no such number");
+        assert!(reason("2026-01-31 09:30:00", "noon").starts_with("occurred_at: \"noon\" is not a time"));
+    }
+
+    #[test]
+    fn a_map_that_does_not_fit_says_what_is_missing() {
+        let refusal = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(ours, theirs)| ((*ours).into(), (*theirs).into())).collect();
+            Layout::recognise(b"when,what,who", None, &pairs).unwrap_err()
+        };
+        assert!(
+            refusal(&[("time", "when")]).starts_with("--map: \"time\" is no field of an event; there are event_id, ")
+        );
+        assert_eq!(
+            refusal(&[("occurred_at", "whence")]),
+            "--map: there is no column \"whence\"; there are when, what, who"
+        );
+        assert_eq!(
+            refusal(&[("occurred_at", "when"), ("user_id", "who")]),
+            "no column is event_type: say which by --map event_type=COLUMN; there are when, what, who"
+        );
     }
 }

@@ -88,9 +88,7 @@ impl Columns {
                 }
                 "event_type" => Value::String(event_type(&value).to_owned()),
                 "quantity" => number(name, &value, |text| text.parse::<i32>().ok().map(Number::from))?,
-                "latitude" | "longitude" => {
-                    number(name, &value, |text| text.parse().ok().and_then(Number::from_f64))?
-                }
+                "latitude" | "longitude" => number(name, &value, |text| text.parse().ok().and_then(Number::from_f64))?,
                 _ => Value::String(value.into_owned()),
             };
             fields.insert(name.to_owned(), value);

@@ -151,7 +151,15 @@ impl Publisher {
             // then we send it again ourselves, and can say so (default: 300 s)
             .set("message.timeout.ms", "30000");
         let producer = config.create_with_context(deliveries.clone()).context("configure the Kafka producer")?;
-        Ok(Self { producer, deliveries, kafka: kafka.clone(), sent: 0, since_mark: 0, marks: 0, heard: (0, Instant::now()) })
+        Ok(Self {
+            producer,
+            deliveries,
+            kafka: kafka.clone(),
+            sent: 0,
+            since_mark: 0,
+            marks: 0,
+            heard: (0, Instant::now()),
+        })
     }
 
     /// What became of the messages, to be watched from elsewhere.

@@ -29,9 +29,7 @@ pub async fn write(pool: &PgPool, import_id: Uuid, out: &mut impl Write) -> anyh
     let import = sqlx::query!("select format, header from imports where import_id = $1::uuid", import_id)
         .fetch_optional(pool)
         .await?
-        .with_context(|| {
-            format!("there is no import {import_id}: `shopwindow imports list` shows which there are")
-        })?;
+        .with_context(|| format!("there is no import {import_id}: `shopwindow imports list` shows which there are"))?;
     let header = import.header.context("the import has no header: only its messages are known")?;
     let has_ids = import.format.as_deref() == Some(product_csv::NAME) || header.starts_with(ID_COLUMN);
     let mut lines = sqlx::query!(

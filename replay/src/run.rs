@@ -340,7 +340,11 @@ impl Replay {
         let written = self.import.progress(self.gauges.read(), self.published(), done).await;
         match self.unless_away(written)? {
             Some(false) => {
-                bail!("import {} has been deleted meanwhile; replaying {} again starts afresh", self.import.id, self.name)
+                bail!(
+                    "import {} has been deleted meanwhile; replaying {} again starts afresh",
+                    self.import.id,
+                    self.name
+                )
             }
             written => Ok(written.is_some()),
         }

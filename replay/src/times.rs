@@ -31,9 +31,7 @@ pub(crate) fn parse(text: &str, zone: Tz) -> Option<(DateTime<Utc>, Clock)> {
         None => return None,
     })?;
     match offset {
-        Some(minutes) => {
-            Some((local.checked_sub_signed(TimeDelta::minutes(minutes))?.and_utc(), Clock::Plain))
-        }
+        Some(minutes) => Some((local.checked_sub_signed(TimeDelta::minutes(minutes))?.and_utc(), Clock::Plain)),
         None => Some(to_utc(local, zone)),
     }
 }
@@ -128,9 +126,16 @@ mod tests {
         assert_eq!(at("2020-09-24 11:57:06.25-03:30"), expected("2020-09-24T15:27:06.250+00:00"));
         assert_eq!(at("2020-09-24 11:57:06"), expected("2020-09-24T09:57:06+00:00"));
         assert_eq!(at("2020-09-24 11:57:06.1234567 UTC"), expected("2020-09-24T11:57:06.123456+00:00"));
-        for none in
-            ["", "2020-09-24", "2020-09-24 11:57", "2020-09-24 11:57:06 CET", "2020-09-24 11:57:06.", "2020-09-24 11:57:06+99:00", "2020-09-24 11:57:0é UTC", "2020-13-24 11:57:06 UTC"]
-        {
+        for none in [
+            "",
+            "2020-09-24",
+            "2020-09-24 11:57",
+            "2020-09-24 11:57:06 CET",
+            "2020-09-24 11:57:06.",
+            "2020-09-24 11:57:06+99:00",
+            "2020-09-24 11:57:0é UTC",
+            "2020-13-24 11:57:06 UTC",
+        ] {
             assert_eq!(at(none), None, "{none}");
         }
         assert_eq!(parse_local("2020-09-24 11:57:06 UTC", Tz::UTC), None);

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod imports;
 mod services;
 mod signals;
 mod verify;
@@ -44,6 +45,8 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Show what was replayed, delete it, print its rejected lines
+    Imports(imports::Args),
     /// Say what is running, reachable, lagging, full or missing, and what to do
     Doctor(doctor::Args),
     /// Recount from the events everything that is kept and served; exit 1 and name what differs
@@ -93,6 +96,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{summary}");
             }
         }
+        Command::Imports(args) => imports::run(args).await?,
         Command::Doctor(args) => return doctor::run(&args).await,
         Command::Generate(config) => replay::generate::run(&config)?,
     }
