@@ -137,6 +137,11 @@ impl Pipeline {
         Rows { file, first, count: rows }
     }
 
+    /// So many more events must be stored.
+    pub(crate) fn expect(&mut self, rows: i64) {
+        self.expected += rows;
+    }
+
     /// A replay of the file, its output thrown away.
     pub(crate) fn replay(&self, rows: &Rows, options: &[&str]) -> Running {
         Running::of(replay(&self.dir, &rows.file, options).stdout(Stdio::null()).spawn().unwrap())
