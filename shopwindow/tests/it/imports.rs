@@ -16,6 +16,14 @@ use crate::dir::{Dir, Running};
 use crate::kills::Random;
 use crate::pipeline::Pipeline;
 
+/// With tables that can be asked already.
+fn start(consumers: usize) -> Pipeline {
+    let mut pipeline = Pipeline::start();
+    assert!(pipeline.dir.service("migrate").status().unwrap().success());
+    pipeline.revive(consumers);
+    pipeline
+}
+
 /// A generated file of the electronics shop.
 fn electronics(dir: &Dir, rows: u32, seed: u32) -> PathBuf {
     let file = dir.path().join(format!("electronics-{seed}.csv"));
@@ -58,8 +66,7 @@ fn begin(pipeline: &Pipeline, file: &Path, options: &[&str]) -> Running {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_is_killed_goes_on_where_it_was_and_ends_as_if_it_had_not_been() {
-    let mut pipeline = Pipeline::start();
-    pipeline.revive(1);
+    let mut pipeline = start(1);
     let file = electronics(&pipeline.dir, 30_000, 1);
     pipeline.expect(30_000);
     let mut random = Random(4);
@@ -94,8 +101,7 @@ async fn a_replay_that_is_killed_goes_on_where_it_was_and_ends_as_if_it_had_not_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_afresh() {
-    let mut pipeline = Pipeline::start();
-    pipeline.revive(2);
+    let mut pipeline = start(2);
     let (file, other) = (electronics(&pipeline.dir, 12_000, 1), electronics(&pipeline.dir, 8_000, 2));
     let rows = pipeline.file(5_000);
     let trickle = pipeline.trickle();
@@ -138,8 +144,7 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_whose_import_is_deleted_ends_and_says_so() {
-    let mut pipeline = Pipeline::start();
-    pipeline.revive(1);
+    let mut pipeline = start(1);
     let file = electronics(&pipeline.dir, 10_000, 1);
     let mut replaying = replay(&pipeline.dir, &file, &["--rate", "2000"]);
     let replaying = replaying.stderr(Stdio::piped()).spawn().unwrap();
@@ -156,8 +161,7 @@ async fn a_replay_whose_import_is_deleted_ends_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_lines_can_be_mended_as_often_as_it_takes_and_no_line_is_stored_twice() {
-    let mut pipeline = Pipeline::start();
-    pipeline.revive(1);
+    let mut pipeline = start(1);
     let file = electronics(&pipeline.dir, 1_000, 1);
     let broken = fs::read_to_string(&file).unwrap();
     // September has 29 rows of a thousand
@@ -189,8 +193,7 @@ async fn rejected_lines_can_be_mended_as_often_as_it_takes_and_no_line_is_stored
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_broken_in_a_file_every_line_is_stored_a_duplicate_or_rejected() {
-    let mut pipeline = Pipeline::start();
-    pipeline.revive(1);
+    let mut pipeline = start(1);
     let files = [
         fs::read(electronics(&pipeline.dir, 300, 1)).unwrap(),
         fs::read(&pipeline.file(300).file).unwrap(),
