@@ -86,7 +86,7 @@ pub struct Config {
     #[arg(long, value_name = "NAME", env = "REPLAY_FORMAT")]
     pub format: Option<Format>,
 
-    /// Read any CSV file by the names of its columns: occurred_at=THEIRS,event_type=THEIRS,user_id=THEIRS and more
+    /// Read any CSV file by the names of its columns: `occurred_at=THEIRS,event_type=THEIRS,user_id=THEIRS` and more
     ///
     /// Columns with a name of ours keep it, others become attributes.
     #[arg(

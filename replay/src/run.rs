@@ -151,7 +151,10 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
     // a thread that nobody waits for: a pipe may never end
     std::thread::spawn({
         let (config, position, bytes) = (config.clone(), position.clone(), bytes.clone());
-        move || tell.send(look_at(&config, &position, &bytes))
+        move || {
+            // nobody hears it once the replay was cancelled
+            let _ = tell.send(look_at(&config, &position, &bytes));
+        }
     });
     let mut progress = Progress::begin();
     let mut look = interval(Duration::from_millis(200));

@@ -144,7 +144,7 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_whose_import_is_deleted_ends_and_says_so() {
-    let mut pipeline = start(1);
+    let pipeline = start(1);
     let file = electronics(&pipeline.dir, 10_000, 1);
     let mut replaying = replay(&pipeline.dir, &file, &["--rate", "2000"]);
     let replaying = replaying.stderr(Stdio::piped()).spawn().unwrap();
@@ -161,7 +161,7 @@ async fn a_replay_whose_import_is_deleted_ends_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_lines_can_be_mended_as_often_as_it_takes_and_no_line_is_stored_twice() {
-    let mut pipeline = start(1);
+    let pipeline = start(1);
     let file = electronics(&pipeline.dir, 1_000, 1);
     let broken = fs::read_to_string(&file).unwrap();
     // September has 29 rows of a thousand
