@@ -75,6 +75,7 @@ pub async fn run(config: &Config, token: CancellationToken) -> anyhow::Result<Su
             "keep_products": config.keep_products,
             "map": config.map,
             "headless": layout.is_headless,
+            "limit": config.limit,
         }),
     };
     let import = Import::begin(pool, &origin).await?;

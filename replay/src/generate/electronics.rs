@@ -220,7 +220,7 @@ pub(super) fn write(rows: u64, seed: u64, out: &mut impl Write) -> io::Result<()
 fn session_id(number: u64) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     // odd, so that no two numbers give the same
-    let mut rest = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) & ((1 << 59) - 1);
+    let mut rest = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) & ((1 << 59) - 1);
     let digit = |_| {
         let digit = DIGITS[(rest % 62) as usize];
         rest /= 62;

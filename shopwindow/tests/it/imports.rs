@@ -143,6 +143,58 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_killed_at_any_moment_is_finished_by_the_next() {
+    let mut pipeline = start(1);
+    let (file, other) = (electronics(&pipeline.dir, 6_000, 1), electronics(&pipeline.dir, 3_000, 2));
+    replay_to_end(&pipeline.dir, &other);
+    pipeline.expect(3_000);
+    let mut random = Random(7);
+    for _ in 0..3 {
+        let id = replay_to_end(&pipeline.dir, &file)["import_id"].clone();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shopwindow"));
+        command.args(["imports", "delete", id.as_str().unwrap()]).env("DATABASE_URL", pipeline.dir.env("DATABASE_URL"));
+        let deletion = Running::of(command.stdout(Stdio::null()).spawn().unwrap());
+        // the moment is anyone's: what must hold does so whenever it is
+        tokio::time::sleep(std::time::Duration::from_millis(random.below(900))).await;
+        deletion.end(Signal::SIGKILL);
+        if listed(&pipeline.dir).iter().any(|import| import["import_id"] == id) {
+            delete(&pipeline.dir, &id);
+        }
+        pipeline.assert_exact().await;
+    }
+    pipeline.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; `make full` runs it"]
+async fn the_electronics_file_of_full_size_is_stored_with_the_published_counts() {
+    let mut pipeline = start(1);
+    let file = electronics(&pipeline.dir, 885_129, 2020);
+    let summary = replay_to_end(&pipeline.dir, &gzip(&file));
+    assert_eq!(figures(&summary), [885_129, 885_129, 0, 0]);
+    pipeline.expect(885_129);
+    for (event_type, rows) in [("product_view", 793_748), ("cart", 54_035), ("order", 37_346)] {
+        let sql = format!("select count(*) from events where event_type = '{event_type}'");
+        assert_eq!(pipeline.number(sql.leak()).await, rows, "{event_type}");
+    }
+    let repeats = "select count(*) - count(distinct (occurred_at, event_type, user_id, product_id, attributes, category, \
+                   brand, price, session_id)) from events";
+    assert_eq!(pipeline.number(repeats).await, 655);
+    for (month, rows) in ["2020-09", "2020-10", "2020-11", "2020-12", "2021-01", "2021-02"]
+        .into_iter()
+        .zip([28_059, 161_418, 188_091, 152_590, 187_441, 166_875])
+    {
+        let sql = format!(
+            "select count(distinct (occurred_at, event_type, user_id, product_id, attributes, category, brand, price, \
+             session_id)) from events where to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = '{month}'"
+        );
+        assert_eq!(pipeline.number(sql.leak()).await, rows, "{month}");
+    }
+    pipeline.assert_exact().await;
+    pipeline.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replay_whose_import_is_deleted_ends_and_says_so() {
     let pipeline = start(1);
     let file = electronics(&pipeline.dir, 10_000, 1);
