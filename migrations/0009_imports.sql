@@ -20,7 +20,10 @@ create index imports_fingerprint on imports (fingerprint);
 -- deleted while consumers store is entered here while none of them is within a transaction.
 create table deleted_imports (
     import_id uuid primary key,
-    deleted_at timestamptz not null default now()
+    deleted_at timestamptz not null default now(),
+    -- Null until its rows are gone. Imports that were under way before may have taken rows for duplicates that
+    -- are not there any more, so these are not resumed.
+    gone_at timestamptz
 );
 
 -- What a deleted import had of each partition, which consumer_offsets still counts.

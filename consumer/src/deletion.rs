@@ -72,6 +72,9 @@ async fn take_out(connection: &mut PgConnection, import_id: Uuid) -> anyhow::Res
         sessions::begin_anew(&mut transaction).await?;
     }
     sqlx::query!("delete from imports where import_id = $1::uuid", import_id).execute(&mut *transaction).await?;
+    sqlx::query!("update deleted_imports set gone_at = clock_timestamp() where import_id = $1::uuid", import_id)
+        .execute(&mut *transaction)
+        .await?;
     crate::sink::tell(&mut transaction, Utc::now(), 0).await?;
     transaction.commit().await?;
     Ok(gone.events)

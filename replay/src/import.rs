@@ -64,6 +64,11 @@ impl Import {
             "select import_id from imports
              where fingerprint = $1::text and format = $2::text and timezone = $3::text and options = $4::jsonb
                  and state in ('running', 'interrupted', 'failed')
+                 -- rows that it took for duplicates may have been deleted since
+                 and not exists (
+                     select from deleted_imports
+                     where gone_at is null or gone_at > imports.started_at - interval '1 minute'
+                 )
              order by started_at desc",
             origin.fingerprint,
             origin.format,

@@ -143,6 +143,69 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn imports_that_are_killed_deleted_and_begun_again_leave_what_one_of_each_would() {
+    rounds(3..5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; `make full` runs it"]
+async fn imports_that_are_killed_deleted_and_begun_again_in_any_way_leave_what_one_of_each_would() {
+    rounds(10..40).await;
+}
+
+/// Rounds with two files at once, of which replays and consumers are killed and imports deleted at any moment, in
+/// batches of any size. A round follows from its number, but for the moments' exact place.
+async fn rounds(seeds: std::ops::Range<u64>) {
+    let mut pipeline = start(0);
+    for seed in seeds {
+        println!("round {seed}");
+        let mut random = Random(seed);
+        pipeline.batch_rows = 1 + random.below(1 << (1 + random.below(14)));
+        pipeline.revive(2);
+        let rows = [(); 2].map(|()| 1_000 + random.below(7_000));
+        let files = [0, 1].map(|n| electronics(&pipeline.dir, rows[n] as u32, (seed * 2) as u32 + n as u32));
+        let start = |pipeline: &Pipeline, file: &Path| begin(pipeline, file, &["--rate", "4000"]);
+        let mut replays = files.each_ref().map(|file| start(&pipeline, file));
+        for _ in 0..1 + random.below(4) {
+            tokio::time::sleep(std::time::Duration::from_millis(random.below(1_500))).await;
+            let one = random.below(2) as usize;
+            match random.below(4) {
+                0 => {
+                    pipeline.kill_consumer();
+                    pipeline.revive(2);
+                }
+                1 => {
+                    let imports = listed(&pipeline.dir);
+                    if !imports.is_empty() {
+                        delete(&pipeline.dir, &imports[random.below(imports.len() as u64) as usize]["import_id"]);
+                    }
+                }
+                _ => {
+                    let killed = std::mem::replace(&mut replays[one], start(&pipeline, &files[one]));
+                    killed.end(Signal::SIGKILL);
+                }
+            }
+        }
+        for replay in replays {
+            replay.end(Signal::SIGKILL);
+        }
+        for (file, rows) in files.iter().zip(rows) {
+            let summary = replay_to_end(&pipeline.dir, file);
+            let [read, stored, duplicate, rejected] = figures(&summary);
+            assert_eq!((read, stored + duplicate, rejected), (rows, rows, 0), "round {seed}: {summary}");
+            pipeline.expect(rows as i64);
+        }
+        pipeline.assert_exact().await;
+        for import in listed(&pipeline.dir) {
+            delete(&pipeline.dir, &import["import_id"]);
+        }
+        pipeline.expect(-(rows.iter().sum::<u64>() as i64));
+        pipeline.assert_exact().await;
+    }
+    pipeline.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_is_killed_at_any_moment_is_finished_by_the_next() {
     let mut pipeline = start(1);
     let (file, other) = (electronics(&pipeline.dir, 6_000, 1), electronics(&pipeline.dir, 3_000, 2));
