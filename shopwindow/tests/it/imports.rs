@@ -160,7 +160,8 @@ async fn rounds(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         println!("round {seed}");
         let mut random = Random(seed);
-        pipeline.batch_rows = 1 + random.below(1 << (1 + random.below(14)));
+        let most = 1 << (1 + random.below(14));
+        pipeline.batch_rows = 1 + random.below(most);
         pipeline.revive(2);
         let rows = [(); 2].map(|()| 1_000 + random.below(7_000));
         let files = [0, 1].map(|n| electronics(&pipeline.dir, rows[n] as u32, (seed * 2) as u32 + n as u32));
