@@ -30,6 +30,8 @@ DIRECTORY = ROOT / ".shopwindow/bench"
 FIVE_MONTHS = {"from": "2019-01-01", "to": "2019-06-01"}
 DAY = {"from": "2019-03-15", "to": "2019-03-16"}
 HOURLY = {"kind": "tumbling", "size": "1h"}
+# what must hardly take longer when there are more events in the same months
+GROWING = [("/api/windows", FIVE_MONTHS | HOURLY | {"group_by": "product"}), ("/api/sessions", FIVE_MONTHS)]
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Bench:
             [
                 (f"generating {sizes.full:,} rows", 10),
                 *[(f"round {n + 1} of {sizes.rows:,} rows", sizes.rows / 50_000) for n in range(sizes.rounds)],
+                (f"questions to {sizes.rows:,} rows", sizes.rest + sizes.requests / 20),
                 ("filling a topic", 4 + sizes.batched / 90_000),
                 ("a Python consumer with one insert a page", 4 + sizes.batched / 30_000),
                 ("a Python consumer with executemany", 4 + sizes.batched / 60_000),
@@ -90,6 +93,10 @@ class Bench:
         for number in range(sizes.rounds):
             with step(f"round {number + 1} of {sizes.rows:,} rows"):
                 self.rounds.append(self.round(file, sizes.rows))
+        with step(f"questions to {sizes.rows:,} rows"), self.site("few") as site:
+            site.replay(file)
+            self.settle(site)
+            few = [latency.of_question(site, path, of.items(), sizes.requests)[0] for path, of in GROWING]
         self.consumers(file)
         with step(f"a click during a replay of {sizes.full:,} rows"), self.site("clicks", shop=True) as site:
             clicks, replay = latency.of_clicks(site, full, pause=replay_seconds(sizes) / 40)
@@ -101,7 +108,7 @@ class Bench:
             self.tell_rounds(self.rounds, f"median of {sizes.rounds} rounds")
             self.tell_rounds([whole], "one round")
             self.tell_consumers()
-            self.questions(site)
+            self.questions(site, [times.p99() for times in few])
             self.latencies(site)
         self.row(
             f"a click in the shop during a replay of {sizes.full:,} rows, until `/api/totals` counts it "
@@ -149,14 +156,19 @@ class Bench:
         with step("a Python consumer row by row"):
             self.row_by_row = baselines.row_by_row(topic, sizes.row_by_row)
 
-    def questions(self, site):
-        """Asks at full size, warm, when what goes on in the background after a replay has ended: VACUUM ANALYZE
-        does at once what autovacuum would do, the folding of counts comes within the rest."""
+    def settle(self, site):
+        """Lets what goes on in the background after a replay end: VACUUM ANALYZE does at once what autovacuum
+        would do, the folding of counts comes within the rest."""
+        with psycopg.connect(site.database_url, autocommit=True) as database:
+            database.execute("set client_min_messages = error")
+            database.execute("vacuum analyze")
+        time.sleep(self.sizes.rest)
+
+    def questions(self, site, few):
+        """Asks at full size, warm; `few` are what the growing ones took with fewer rows."""
+        few = iter(few)
         with self.progress.step("questions"):
-            with psycopg.connect(site.database_url, autocommit=True) as database:
-                database.execute("set client_min_messages = error")
-                database.execute("vacuum analyze")
-            time.sleep(self.sizes.rest)
+            self.settle(site)
             users = "with users" if self.has_users else "without users, which this build does not count"
             for path, parameters, what, asked in [
                 ("/api/daily", FIVE_MONTHS, "", "p99 < 50 ms"),
@@ -173,10 +185,14 @@ class Bench:
             ]:
                 times, _ = latency.of_question(site, path, parameters.items(), self.sizes.requests)
                 query = "&".join(f"{name}={value}" for name, value in parameters.items())
+                ratio = ""
+                if (path, parameters) in GROWING:
+                    ratio = f"{times.p99() / next(few):.2f} of what it takes with {self.sizes.rows:,} rows"
+                    asked += ", ≤ 1.5"
                 self.row(
                     f"`{path}{'?' * bool(query)}{query}`{what}; {self.sizes.full:,} rows, {self.sizes.requests} times",
                     f"median {times.median():.1f} ms, p99 {times.p99():.1f} ms",
-                    "",
+                    ratio,
                     asked,
                 )
 

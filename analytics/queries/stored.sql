@@ -8,6 +8,7 @@
 -- $7 filters, as picked_events takes them
 -- $8 the one event to find, or null
 -- $9 events at the most
+-- $10 no event that was stored before, or null
 select
     (
         select json_object_agg(key, value order by place)
@@ -26,7 +27,8 @@ from (
             and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
         ))
         and ($8::uuid is null or e.event_id = $8::uuid)
-    order by e.stored_at desc
+        and e.stored_at >= coalesce($10::timestamptz, '-infinity')
+    order by e.stored_at desc, e.occurred_at desc, e.event_id
     limit $9::bigint
 ) newest,
 lateral (

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnection, PgExecutor};
 use sqlx::types::Json;
 
 use crate::Analytics;
+use crate::details;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
 use crate::sessions::{self, SessionDays};
@@ -80,16 +81,16 @@ struct Part {
 }
 
 /// A row of `breakdown.sql`.
-struct Counted {
-    value: Option<String>,
-    banner_show: i64,
-    banner_click: i64,
-    page_view: i64,
-    product_view: i64,
-    cart: i64,
-    cart_remove: i64,
-    order: i64,
-    amount: Json<Amount>,
+pub(crate) struct Counted {
+    pub(crate) value: Option<String>,
+    pub(crate) banner_show: i64,
+    pub(crate) banner_click: i64,
+    pub(crate) page_view: i64,
+    pub(crate) product_view: i64,
+    pub(crate) cart: i64,
+    pub(crate) cart_remove: i64,
+    pub(crate) order: i64,
+    pub(crate) amount: Json<Amount>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +186,10 @@ impl Breakdown {
         known: &Known,
         connection: &mut PgConnection,
     ) -> Result<Self, Problem> {
+        let whole = Span::of(question, View::Whole, &known.zones, connection).await?;
+        if let Some((rows, users)) = details::breakdown(&whole, by, limit, known, connection).await? {
+            return Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() });
+        }
         let span = Span::of(question, View::By(by), &known.zones, connection).await?;
         let rows = sqlx::query_file_as!(
             Counted,

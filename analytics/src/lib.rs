@@ -3,16 +3,21 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
-//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
+//! `funnel`, `windows`, `sessions` and `lookup` answer in JSON, `details` counts what few events have, `users`
+//! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
+//! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong.
 
 pub mod checks;
+mod details;
 mod figures;
+mod funnel;
 mod health;
 mod live;
 mod lookup;
 mod page;
+mod pipeline;
 mod problem;
+mod profiling;
 mod question;
 mod sessions;
 mod span;
@@ -72,6 +77,7 @@ struct Analytics {
     neighbours: Neighbours,
     storefront: String,
     recounts: sql::Recounts,
+    profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
 }
@@ -112,6 +118,7 @@ pub fn serve(
         known: figures::Known::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
+        profiling: profiling::Profiling::new(&config.database)?,
         kafka: config.kafka,
         neighbours,
         storefront: config.storefront_url,
@@ -171,10 +178,16 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/totals").route(read().to(figures::totals)))
         .service(get("/api/windows").route(read().to(windows::windows)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)))
+        .service(get("/api/funnel").route(read().to(funnel::funnel)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
+        .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
+        .service(get("/profile").route(read().to(profiling::page)))
+        .service(get("/api/profile").route(read().to(profiling::json)))
+        .service(get("/schema.json").route(read().to(profiling::schema)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

@@ -46,6 +46,11 @@ pub(crate) const DIMENSIONS: &[&str] = &[
     "import_id",
 ];
 
+/// The dimensions that only events with details have a value of: those of the SQL function `detail_dimensions`.
+pub(crate) fn is_detail(dimension: &str) -> bool {
+    !is_kept(dimension) && !["user_id", "page_id", "import_id"].contains(&dimension)
+}
+
 /// The dimensions that the kept counts have.
 pub(crate) const KEPT: &[&str] = &["event_type", "product", "site_version", "source"];
 

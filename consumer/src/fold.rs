@@ -60,17 +60,29 @@ pub(crate) const QUARTER_MICROS: i64 = 900 * 1_000_000;
 
 /// Folds what consumers append until `token` is cancelled.
 pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
+    // apart: a replay that waits for its counts need not wait for a fold
+    tokio::join!(keep_imports(&pool, &token), keep_figures(&pool, &token));
+}
+
+async fn keep_imports(pool: &PgPool, token: &CancellationToken) {
+    while token.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        if let Err(error) = sqlx::query_file!("src/fold_imports.sql").execute(pool).await {
+            warn!(%error, "cannot count what imports stored, trying again");
+        }
+    }
+}
+
+async fn keep_figures(pool: &PgPool, token: &CancellationToken) {
     let mut due = Instant::now();
     let mut folded_at = Instant::now();
     let mut is_flood = false;
     let mut caught_up_at = Instant::now();
     let mut newest_before = None;
     let mut changed_at = Instant::now();
+    let mut unsummarized = 0;
     while token.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         let folded = async {
-            // by itself: it is quick, and replay waits for it
-            sqlx::query_file!("src/fold_imports.sql").execute(&pool).await?;
-            let newest = sqlx::query_scalar!("select max(delta_id) from event_deltas").fetch_one(&pool).await?;
+            let newest = sqlx::query_scalar!("select max(delta_id) from event_deltas").fetch_one(pool).await?;
             // when a flood is over there is nothing to wait for
             let is_over = newest == newest_before;
             if !is_over {
@@ -81,7 +93,7 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
                 let started = Instant::now();
                 let mut events = 0;
                 loop {
-                    let folded = fold(&pool).await?;
+                    let folded = fold(pool).await?;
                     events += folded;
                     if folded < FOLD_EVENTS || token.is_cancelled() {
                         break;
@@ -90,11 +102,16 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
                 due = Instant::now() + (started.elapsed() * PAUSES).clamp(LIVE_PAUSE, LONGEST_PAUSE);
                 is_flood = events as f64 > FLOOD_EVENTS * folded_at.elapsed().as_secs_f64();
                 folded_at = Instant::now();
+                unsummarized += events;
             }
             is_flood &= newest.is_some() || changed_at.elapsed() < SESSIONS_PAUSE;
             if !is_flood || caught_up_at.elapsed() >= SESSIONS_PATIENCE {
-                sessions::catch_up(&pool, &token).await?;
+                sessions::catch_up(pool, token).await?;
                 caught_up_at = Instant::now();
+            }
+            if unsummarized >= MANY_EVENTS {
+                summarize(pool).await?;
+                unsummarized = 0;
             }
             anyhow::Ok(())
         };
@@ -110,6 +127,17 @@ pub(crate) async fn keep_folding(pool: PgPool, token: CancellationToken) {
 pub async fn fold_all(pool: &PgPool) -> anyhow::Result<()> {
     while fold(pool).await? > 0 {}
     sessions::catch_up(pool, &CancellationToken::new()).await
+}
+
+/// Brings the indexes by blocks up to date: blocks that they do not know yet are read by every question.
+async fn summarize(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::query(
+        "select brin_summarize_new_values(index::regclass)
+         from unnest(array['events_occurred_at', 'events_stored_at', 'user_sessions_started_at']) as i(index)",
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Takes the lock of the kept figures for this transaction; false when another consumer has it.

@@ -50,17 +50,23 @@ pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()
     Ok(())
 }
 
-/// Adds what has been folded and is in no session yet, unless another consumer is at it.
+/// Adds what has been folded and is in no session yet, unless another consumer is at it. While PostgreSQL
+/// writes some events, it is asked for the next.
 pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut told = started;
     let mut events = 0;
-    while !token.is_cancelled() {
-        let added = add_oldest(pool).await?;
-        if added == 0 {
-            break;
+    let mut next = if pending(&mut *pool.acquire().await?).await? > 0 { read(pool, None).await? } else { None };
+    while let Some(arrivals) = next
+        && !token.is_cancelled()
+    {
+        let (from, read_events) = (arrivals.to, arrivals.events);
+        let (added, following) = tokio::join!(add_arrivals(pool, arrivals), read(pool, Some(from)));
+        if !added? {
+            return Ok(());
         }
-        events += added;
+        next = following?;
+        events += read_events;
         if told.elapsed() > Duration::from_secs(5) {
             told = Instant::now();
             info!(events, "adding events to the sessions");
@@ -68,7 +74,8 @@ pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow
     }
     if events >= MANY_EVENTS {
         // as after a fold, and no plan should take the tables for empty
-        sqlx::raw_sql("vacuum (analyze) session_days, user_sessions, event_chunks").execute(pool).await?;
+        sqlx::raw_sql("vacuum (analyze) session_days").execute(pool).await?;
+        sqlx::raw_sql("analyze user_sessions, event_chunks").execute(pool).await?;
         debug!(events, elapsed_ms = started.elapsed().as_millis() as u64, "the sessions are up to date");
     } else if events > 0 {
         let mut transaction = pool.begin().await?;
@@ -89,55 +96,92 @@ async fn pending(connection: &mut PgConnection) -> sqlx::Result<i64> {
     .await
 }
 
-/// Adds the events of the oldest chunks that are in no session, in a transaction; returns their number.
-async fn add_oldest(pool: &PgPool) -> anyhow::Result<usize> {
-    let mut transaction = pool.begin().await?;
-    if pending(&mut transaction).await? == 0 || !try_lock(&mut transaction).await? {
-        transaction.rollback().await?;
-        return Ok(0);
-    }
-    let gap = sqlx::query_scalar!(
-        r#"select (extract(epoch from kept_gap) * 1000000)::bigint from settings where kept_gap is not null"#
+/// Events of chunks that follow each other.
+struct Arrivals {
+    visits: Vec<Visit>,
+    /// Of them, what is no traffic included.
+    events: usize,
+    /// The sessions have the chunks up to this one,
+    from: i64,
+    /// and with these visits up to this one.
+    to: i64,
+    /// When all that is kept was last begun anew, which these chunks are of.
+    since: DateTime<Utc>,
+    /// The gap in microseconds.
+    gap: i64,
+}
+
+/// Reads the oldest chunks that are in no session, or those after the chunk `from`; none when there are
+/// none, or when no consumer has told the database the gap.
+async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrivals>> {
+    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let settings = sqlx::query!(
+        r#"select sessions_to, kept_since, (extract(epoch from kept_gap) * 1000000)::bigint as gap from settings"#
     )
-    .fetch_optional(&mut *transaction)
-    .await?
-    .flatten();
-    // a database that no consumer has told the gap
-    let Some(gap) = gap else {
-        transaction.rollback().await?;
-        return Ok(0);
+    .fetch_one(&mut *transaction)
+    .await?;
+    let from = from.unwrap_or(settings.sessions_to);
+    let mut arrivals = Arrivals {
+        visits: Vec::new(),
+        events: 0,
+        from,
+        to: from,
+        since: settings.kept_since,
+        gap: settings.gap.unwrap_or_default(),
     };
-    let cells = cells(&mut transaction).await?;
-    let mut visits = Vec::new();
-    let mut events = 0;
-    let mut to = None;
-    {
+    if settings.gap.is_some() {
+        let cells = cells(&mut transaction).await?;
+        let mut last_day = NaiveDate::MIN;
         let mut chunks = sqlx::query!(
-            r#"select chunk_id, times, cell_ids, user_numbers, amounts::text[] as "amounts: Vec<Option<String>>"
-               from event_chunks where chunk_id > (select sessions_to from settings) order by chunk_id"#
+            r#"select chunk_id, day, times, cell_ids, user_numbers, amounts::text[] as "amounts: Vec<Option<String>>"
+               from event_chunks where chunk_id > $1::bigint order by chunk_id"#,
+            from
         )
         .fetch(&mut *transaction);
-        while events < FOLD_EVENTS
-            && let Some(chunk) = chunks.try_next().await?
-        {
-            to = Some(chunk.chunk_id);
-            events += chunk.times.len();
+        while let Some(chunk) = chunks.try_next().await? {
+            // whole folds, which each begin with their earliest day: the users who are new in one need not
+            // be looked for
+            if arrivals.events >= FOLD_EVENTS && chunk.day < last_day || arrivals.events >= 2 * FOLD_EVENTS {
+                break;
+            }
+            last_day = chunk.day;
+            arrivals.to = chunk.chunk_id;
+            arrivals.events += chunk.times.len();
             let mut amounts = chunk.amounts.into_iter().flatten();
             for ((time, cell_id), user) in chunk.times.iter().zip(&chunk.cell_ids).zip(&chunk.user_numbers) {
                 let amount = amounts.next().flatten();
                 let cell = cells.get(cell_id).with_context(|| format!("cell {cell_id} of event_chunks is no cell"))?;
                 if cell.is_traffic {
-                    visits.push(Visit { user: i64::from(*user), session: cell.visit(*time, amount)? });
+                    arrivals.visits.push(Visit { user: i64::from(*user), session: cell.visit(*time, amount)? });
                 }
             }
         }
     }
-    if let Some(to) = to {
-        add(&mut transaction, visits, gap).await?;
-        sqlx::query!("update settings set sessions_to = $1::bigint", to).execute(&mut *transaction).await?;
+    transaction.rollback().await?;
+    Ok(Some(arrivals).filter(|arrivals| arrivals.to > arrivals.from))
+}
+
+/// Adds the arrivals, in a transaction; false when another consumer is at it, or has been.
+async fn add_arrivals(pool: &PgPool, arrivals: Arrivals) -> anyhow::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    let is_ours = try_lock(&mut transaction).await?
+        && sqlx::query_scalar!(
+            r#"update settings set sessions_to = $1::bigint
+               where sessions_to = $2::bigint and kept_since = $3::timestamptz returning true as "ours!""#,
+            arrivals.to,
+            arrivals.from,
+            arrivals.since
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .is_some();
+    if is_ours {
+        add(&mut transaction, arrivals.visits, arrivals.gap).await?;
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
     }
-    transaction.commit().await?;
-    Ok(events)
+    Ok(is_ours)
 }
 
 /// What sessions need to know of a cell.

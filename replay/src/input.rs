@@ -255,6 +255,17 @@ fn failure(source: &Source, position: &AtomicU64, line: &str, error: &io::Error)
     format!("{name} {problem}{line} at byte {position} of {bytes} ({error}); get the file again")
 }
 
+/// The bytes of a file as they are when unpacked, told by its first bytes and not by its name, or of standard
+/// input (`-`). For who reads CSV of any kind; fails in one clear sentence.
+pub fn unpacked(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let Input { header, reader, .. } = Input::new(Source::open(path)?)?;
+    // the line end that was taken off
+    Ok(Box::new(io::Cursor::new([header, b"\n".to_vec()].concat()).chain(reader)))
+}
+
 /// A file that says how far it has been read.
 struct Counted {
     file: File,

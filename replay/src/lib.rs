@@ -22,6 +22,7 @@
 //! around it go on. A file that is damaged gives what comes before the damage, and is then an
 //! error. While Kafka, PostgreSQL or the consumer is away the replay waits and says so.
 
+mod beat;
 mod fields;
 pub mod generate;
 mod import;
@@ -48,7 +49,10 @@ use clap::builder::BoolishValueParser;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use beat::Beat;
+pub use input::unpacked;
 pub use list::{Listed, list, list_json};
+pub use publisher::{Deliveries, Publisher};
 pub use rejects::write as write_rejects;
 pub use run::run;
 

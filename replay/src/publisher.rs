@@ -18,7 +18,7 @@ use crate::pace::Ends;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Sends events to the topic. Nothing is forgotten: what is not acknowledged in time is sent again.
-pub(crate) struct Publisher {
+pub struct Publisher {
     producer: ThreadedProducer<Deliveries>,
     deliveries: Deliveries,
     kafka: Kafka,
@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
 
 /// What became of the messages sent; may be read from other threads.
 #[derive(Clone, Default)]
-pub(crate) struct Deliveries(Arc<Mutex<Delivered>>);
+pub struct Deliveries(Arc<Mutex<Delivered>>);
 
 /// A place in the file: what is before it, its own line included.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,7 +69,7 @@ impl Deliveries {
     }
 
     /// How many messages are acknowledged, and for each partition the offset after the last of them.
-    pub(crate) fn acknowledged(&self) -> (u64, Ends) {
+    pub fn acknowledged(&self) -> (u64, Ends) {
         let delivered = self.lock();
         (delivered.acknowledged, delivered.ends.clone())
     }
@@ -91,7 +91,7 @@ impl Deliveries {
     }
 
     /// How many were sent again because no acknowledgement came, so that they may be on the log twice.
-    pub(crate) fn sent_again(&self) -> u64 {
+    pub fn sent_again(&self) -> u64 {
         self.lock().sent_again
     }
 }
@@ -138,7 +138,7 @@ impl ProducerContext for Deliveries {
 
 impl Publisher {
     /// Connects to Kafka in the background; nothing is sent yet.
-    pub(crate) fn new(kafka: &Kafka) -> anyhow::Result<Self> {
+    pub fn new(kafka: &Kafka) -> anyhow::Result<Self> {
         let deliveries = Deliveries::default();
         let mut config = kafka.producer();
         config
@@ -163,24 +163,24 @@ impl Publisher {
     }
 
     /// What became of the messages, to be watched from elsewhere.
-    pub(crate) fn deliveries(&self) -> Deliveries {
+    pub fn deliveries(&self) -> Deliveries {
         self.deliveries.clone()
     }
 
     /// The identity of the cluster. Waits for at most 10 s.
-    pub(crate) fn cluster_id(&self) -> anyhow::Result<String> {
+    pub fn cluster_id(&self) -> anyhow::Result<String> {
         let id = self.producer.client().fetch_cluster_id(Duration::from_secs(10));
         id.with_context(|| format!("Kafka at {} does not say its cluster id within 10 s", self.kafka.brokers))
     }
 
     /// Messages handed over, each counted once however often it was sent.
-    pub(crate) fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.sent
     }
 
     /// Hands one message over, or returns false when Kafka has to take others first: wait a moment,
     /// then try again. Fails when Kafka takes no more at all.
-    pub(crate) fn send(&mut self, key: &[u8], value: &[u8]) -> anyhow::Result<bool> {
+    pub fn send(&mut self, key: &[u8], value: &[u8]) -> anyhow::Result<bool> {
         let taken = self.hand_over(self.marks, key, value)?;
         self.sent += u64::from(taken);
         self.since_mark += u64::from(taken);
@@ -198,7 +198,7 @@ impl Publisher {
     ///
     /// Call it now and then, and while waiting: fails when a message was refused, or when there was
     /// no acknowledgement for two minutes.
-    pub(crate) fn settle(&mut self) -> anyhow::Result<bool> {
+    pub fn settle(&mut self) -> anyhow::Result<bool> {
         let (acknowledged, failed) = {
             let mut delivered = self.deliveries.lock();
             if let Some(error) = &delivered.hopeless {

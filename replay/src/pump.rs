@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::beat::Beat;
 use crate::input::Input;
 use crate::mapping::{Mapping, Place};
 use crate::publisher::{Mark, Publisher};
@@ -123,7 +124,7 @@ impl Pump {
     }
 
     fn read_all(&mut self) -> anyhow::Result<Option<String>> {
-        let mut beat = self.rate.map(Beat::new);
+        let mut beat = self.rate.map(|rate| (Beat::default(), f64::from(rate)));
         let mut json = Vec::new();
         let common = self.mapping.common();
         let Mark { line: done, rows: mut read, .. } = self.done;
@@ -138,12 +139,12 @@ impl Pump {
             }
         }
         while self.limit.is_none_or(|limit| read < limit) {
-            while !self.gauges.may_read() || beat.as_ref().is_some_and(|beat| beat.is_early()) {
+            while !self.gauges.may_read() || beat.as_ref().is_some_and(|(beat, _)| beat.is_early(Instant::now())) {
                 if self.gauges.is_stopping() {
                     return Ok(None);
                 }
                 self.publisher.settle()?;
-                thread::sleep(beat.as_ref().map_or(NAP, Beat::nap));
+                thread::sleep(beat.as_ref().map_or(NAP, |(beat, _)| beat.nap(Instant::now())));
             }
             let line = match self.input.next_line() {
                 Ok(Some(line)) => line,
@@ -155,8 +156,8 @@ impl Pump {
             }
             read += 1;
             self.gauges.read.store(read, Ordering::Relaxed);
-            if let Some(beat) = &mut beat {
-                beat.count();
+            if let Some((beat, rate)) = &mut beat {
+                beat.count(Instant::now(), *rate);
             }
             json.clear();
             let place = Place { line: line.number, row: read };
@@ -200,42 +201,5 @@ impl Pump {
             }
         }
         Ok(None)
-    }
-}
-
-/// Keeps to a number of rows a second from the first row on. After a pause that was not its own it
-/// does not hurry to make up for it.
-struct Beat {
-    rate: f64,
-    since: Instant,
-    rows: u64,
-}
-
-impl Beat {
-    fn new(rate: u32) -> Self {
-        Self { rate: rate.into(), since: Instant::now(), rows: 0 }
-    }
-
-    fn due(&self) -> Instant {
-        self.since + Duration::from_secs_f64(self.rows as f64 / self.rate)
-    }
-
-    fn is_early(&self) -> bool {
-        Instant::now() < self.due()
-    }
-
-    /// How long to sleep now: till it is time, but not so long that an order to stop is missed.
-    fn nap(&self) -> Duration {
-        self.due()
-            .saturating_duration_since(Instant::now())
-            .clamp(Duration::from_micros(500), Duration::from_millis(20))
-    }
-
-    fn count(&mut self) {
-        let now = Instant::now();
-        if self.rows == 0 || now.saturating_duration_since(self.due()) > Duration::from_millis(500) {
-            (self.since, self.rows) = (now, 0);
-        }
-        self.rows += 1;
     }
 }

@@ -35,6 +35,37 @@ async fn the_latest_events_are_newest_stored_first(pool: PgPool) {
     app.stop().await;
 }
 
+/// They are looked for in growing steps back from the last batch.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_latest_events_are_found_however_long_ago_they_were_stored(pool: PgPool) {
+    store(
+        &pool,
+        json!([
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "last", "stored_at": "2026-01-05T00:00:00Z" },
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a second", "stored_at": "2026-01-04T23:59:59Z" },
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "an hour", "stored_at": "2026-01-04T23:00:00Z" },
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a year", "stored_at": "2025-01-05T00:00:00Z" },
+        ]),
+    )
+    .await;
+    sqlx::query(
+        "insert into consumer_offsets (cluster_id, topic, partition, next_offset, updated_at)
+         values ('c', 't', 0, 4, '2026-01-05T00:00:00Z'), ('c', 't', 1, 0, '2026-01-01T00:00:00Z')",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let app = App::start(&pool);
+    for limit in 1..=5 {
+        let latest = app.json(&format!("/api/latest?limit={limit}")).await;
+        let users: Vec<&str> =
+            latest["rows"].as_array().unwrap().iter().map(|row| row["user_id"].as_str().unwrap()).collect();
+        let all = ["last", "a second", "an hour", "a year"];
+        assert_eq!(users, all[..limit.min(4)]);
+    }
+    app.stop().await;
+}
+
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_event_is_shown_with_all_it_holds_and_nothing_else(pool: PgPool) {
     store(

@@ -5,11 +5,14 @@
 
 mod app;
 mod days;
+mod details;
 mod figures;
 mod live;
 mod lookup;
 mod page;
 mod parameters;
+mod pipeline;
+mod profiling;
 mod random;
 mod sessions;
 mod sources;

@@ -311,6 +311,43 @@ async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
     dir.is_at_rest();
 }
 
+#[tokio::test]
+async fn the_profile_is_a_page_and_a_file_that_ask_nothing_of_elsewhere() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    let rows = "return document.querySelector('[data-figure=\"rows\"]')?.textContent ?? ''";
+    // drawn in their colour, and as wide as they are frequent
+    let bars = "const bars = [...document.querySelectorAll('#types .bar svg')];\
+                return bars.every(bar => getComputedStyle(bar.firstChild).fill === 'rgb(58, 146, 224)') && bars.length";
+    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                   .filter(name => !name.startsWith('data:') && !name.startsWith(location.origin + '/'))";
+
+    browser.client.goto(&demo.charts).await.unwrap();
+    browser.click("a[href='/profile']").await;
+    // it may be read still, and then comes by itself
+    browser.until(rows, json!("10,000")).await;
+    assert_eq!(browser.eval(bars).await, json!(3));
+    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    browser.said_nothing().await;
+
+    let html = Command::new(env!("CARGO_BIN_EXE_shopwindow")).arg("profile").arg(&file).arg("--html").output().unwrap();
+    assert!(html.status.success());
+    let page = dir.path().parent().unwrap().join("profile.html");
+    std::fs::write(&page, html.stdout).unwrap();
+    browser.client.goto(&format!("file://{}", page.display())).await.unwrap();
+    browser.until(rows, json!("10,000")).await;
+    assert_eq!(browser.eval(bars).await, json!(3));
+    assert_eq!(browser.eval("return performance.getEntriesByType('resource').length").await, json!(0));
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
 /// Shows, clicks, orders and distinct users of three months: of all, of each product, on each device.
 async fn recount(database: &mut PgConnection) -> Value {
     sqlx::query_scalar(

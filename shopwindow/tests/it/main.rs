@@ -11,5 +11,7 @@ mod files;
 mod imports;
 mod kills;
 mod pipeline;
+mod profile;
 mod services;
+mod simulate;
 mod verify;
