@@ -328,7 +328,8 @@ impl From<Number> for Decimal {
     }
 }
 
-fn parse_decimal(text: &str) -> Result<Decimal, String> {
+/// Reads a decimal as messages may hold it: nothing but its digits decides. The error quotes the text.
+pub fn parse_decimal(text: &str) -> Result<Decimal, String> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),

@@ -11,7 +11,7 @@ mod kafka;
 mod schema;
 mod topic;
 
-pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, quoted};
+pub use decode::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS, Rejection, parse_decimal, quoted};
 pub use event::{Event, EventType, SiteVersion};
 pub use kafka::{Kafka, PARTITIONS};
 pub use schema::{SCHEMA, schema};

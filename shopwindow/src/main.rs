@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod imports;
 mod profile;
 mod services;
 mod signals;
@@ -45,6 +46,8 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Show what was replayed, delete it, print its rejected lines
+    Imports(imports::Args),
     /// Publish the events of simulated visitors as if they happened now
     Simulate(simulate::Config),
     /// Say what is running, reachable, lagging, full or missing, and what to do
@@ -99,6 +102,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{summary}");
             }
         }
+        Command::Imports(args) => imports::run(args).await?,
         Command::Simulate(config) => {
             let (token, _signals) = signals::listen()?;
             let summary = simulate::run(&config, token).await?;

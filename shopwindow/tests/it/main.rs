@@ -8,6 +8,7 @@ mod dir;
 mod disk;
 mod doctor;
 mod files;
+mod imports;
 mod kills;
 mod pipeline;
 mod profile;
