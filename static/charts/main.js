@@ -14,11 +14,14 @@ import { Live } from "./live.js";
 import { OverTime } from "./over-time.js";
 import { Page } from "./page.js";
 import { Paced } from "./pace.js";
+import { rateView } from "./rate.js";
 import { addDays, PRESETS, writeRange } from "./range.js";
 import { Data } from "./sections/data.js";
 import { Funnel } from "./sections/funnel.js";
 import { Pipeline } from "./sections/pipeline.js";
 import { Sales } from "./sections/sales.js";
+import { Seconds } from "./seconds.js";
+import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
 import { COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
 import { showTiles } from "./tiles.js";
@@ -30,7 +33,7 @@ const clock = new ShopClock(tz, today);
 const page = new Page(clock, () => overTime.figures?.range ?? null);
 clock.choose(page.state.tz);
 const freshness = new Freshness(clock);
-const cards = Object.fromEntries(["today", "orders", "devices", "daily", "windows"].map((name) => [name, page.card(name)]));
+const cards = Object.fromEntries(["rate", "today", "orders", "devices", "daily", "windows"].map((name) => [name, page.card(name)]));
 const frame = new Frame(page);
 
 // Without a word from the server for this long the connection may be dead unnoticed.
@@ -54,12 +57,51 @@ async function readNow(signal) {
   const day = clock.today;
   const tomorrow = addDays(day, 1);
   await Promise.all([
-    read("/api/daily", { ...page.narrowed(), from: addDays(day, -1), to: tomorrow }, signal).then(({ rows }) => showTiles(rows, day)),
+    readTiles(day, signal),
+    readVisitors(signal),
     read("/api/breakdown", { ...page.narrowed(), by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(
       ({ rows }) => cards.today.show(todayView(rows, day, page)),
     ),
   ]);
   heard();
+}
+
+/** Today's figures, and those of yesterday until this time: what is compared is equally long. */
+async function readTiles(day, signal) {
+  const narrowed = page.narrowed();
+  const today = { ...narrowed, from: day, to: addDays(day, 1) };
+  const until = new Date(clock.now() - 86_400_000);
+  const [{ rows }, before, hours] = await Promise.all([
+    read("/api/daily", today, signal),
+    read("/api/totals", { ...narrowed, from: addDays(day, -1), to: until.toISOString() }, signal),
+    read("/api/windows", { ...today, kind: "tumbling", size: "1h", group_by: "event_type" }, signal),
+  ]);
+  showTiles(rows[0], { ...before.events, amount: before.amount });
+  showSparks(hours.rows);
+  document.getElementById("versus-today").textContent =
+    `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today.`;
+}
+
+const VISIT = 300_000;
+const seconds = new Seconds();
+/** Whether the seconds go on from what notices tell, which do not tell events apart. */
+let secondsKnown = false;
+
+async function readVisitors(signal) {
+  const narrowed = page.narrowed();
+  const since = (pause) => new Date(clock.now() - pause).toISOString();
+  const { users } = await read("/api/totals", { ...narrowed, from: since(VISIT) }, signal);
+  document.getElementById("visitors").textContent = format.count(users);
+  if (secondsKnown && !Object.keys(page.state.filters).length) return;
+  const asked = { ...narrowed, kind: "tumbling", size: "1s", from: since(Seconds.LENGTH * 1_000) };
+  seconds.begin((await read("/api/windows", asked, signal)).rows);
+  secondsKnown = true;
+  showRate();
+}
+
+function showRate() {
+  if (page.state.section !== "live" || paused || !secondsKnown) return;
+  cards.rate.show(rateView(seconds.last(clock.now()), clock.zone));
 }
 
 const LATEST_GAP = 1_000;
@@ -185,10 +227,11 @@ const jobs = [nowJob, latestJob, rangeJob, windowsJob, sectionJob, sourcesJob];
 /** What the section that is shown reads first; what else it reads is asked for when the range is known. */
 function firstJobs() {
   const { section } = page.state;
-  if (section === "live") return paused ? [] : [nowJob, latestJob];
+  if (section === "live") return [nowJob, latestJob];
   return section === "pipeline" ? [sectionJob] : [rangeJob];
 }
 function requestAll() {
+  if (paused && page.state.section === "live") return;
   for (const job of firstJobs()) job.request();
 }
 
@@ -198,6 +241,7 @@ pauseButton.addEventListener("click", () => {
   paused = !paused;
   pauseButton.setAttribute("aria-pressed", paused);
   pauseButton.textContent = paused ? "Paused · go on" : "Pause";
+  if (paused) for (const job of [nowJob, latestJob]) job.drop();
   requestAll();
 });
 
@@ -205,6 +249,7 @@ pauseButton.addEventListener("click", () => {
 function addressChanged() {
   const before = was;
   was = narrowing();
+  if (was !== before) secondsKnown = false;
   clock.choose(page.state.tz);
   frame.show();
   showDay();
@@ -226,12 +271,14 @@ const live = new Live({
   onOpen() {
     heard();
     freshness.connected(true);
+    secondsKnown = false;
     synchronize();
     requestAll();
   },
   onCounts(counts) {
     heard();
     freshness.stored(counts.stored_at);
+    seconds.add(Date.parse(counts.stored_at), counts.events);
     requestAll();
   },
   onLost() {
@@ -248,7 +295,7 @@ async function synchronize() {
     freshness.outcome("the shop’s clock", null);
     if (!changed) return true;
     showDay();
-    showTiles([], clock.today);
+    showTiles(null, null);
     cards.today.show(todayView([], clock.today, page));
     if (!overTime.dayChanged(before)) for (const job of firstJobs()) job.restart();
     return true;
@@ -262,6 +309,7 @@ const TICK = 1_000;
 let ticking = null;
 async function tick() {
   freshness.show();
+  showRate();
   // timers stop in a computer that sleeps, so the clock decides and not the count of ticks
   if (clock.isOver()) {
     synchronize();

@@ -19,25 +19,30 @@ function note(name, text) {
   }
 }
 
-/** `rows` of /api/daily for yesterday and today. */
-export function showTiles(rows, today) {
-  const now = rows.find((row) => row.day === today) ?? ZERO;
-  const before = rows.find((row) => row.day < today) ?? ZERO;
+/** `now` is today's row of /api/daily, `before` the sums of yesterday until this time; null where there are none. */
+export function showTiles(now, before) {
+  now ??= ZERO;
+  before ??= ZERO;
+  const versus = (part, all) => {
+    const [is, was] = all ? [now[part] / now[all], before[part] / before[all]] : [now[part], before[part]];
+    const words = all ? format.percent(before[part], before[all]) : format.compact(before[part]);
+    return was > 0 && Number.isFinite(is) ? `${format.change(is, was)} vs ${words}` : `vs ${words}`;
+  };
 
   format.writeDigits(document.querySelector('[data-figure="orders-today"]'), now.order);
   say(`${format.count(now.order)} orders today`);
-  note("orders-today", `yesterday ${format.compact(before.order)}`);
+  note("orders-today", versus("order"));
   for (const [name, key] of [
     ["shows-today", "banner_show"],
     ["clicks-today", "banner_click"],
   ]) {
     write(name, format.compact(now[key]), format.count(now[key]));
-    note(name, `yesterday ${format.compact(before[key])}`);
+    note(name, versus(key));
   }
   write("click-rate-today", format.percent(now.banner_click, now.banner_show));
-  note("click-rate-today", `yesterday ${format.percent(before.banner_click, before.banner_show)}`);
+  note("click-rate-today", versus("banner_click", "banner_show"));
   write("conversion-today", format.percent(now.order, now.banner_click));
-  note("conversion-today", `yesterday ${format.percent(before.order, before.banner_click)}`);
+  note("conversion-today", versus("order", "banner_click"));
   showRevenue(now.amount, before.amount);
 }
 
@@ -77,7 +82,7 @@ function showRevenue(now, before) {
     }),
   );
   const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
-  note("revenue-today", was.length ? `yesterday ${was.join(", ")}` : "yesterday nothing");
+  note("revenue-today", `vs ${was.join(", ") || "nothing"}`);
 }
 
 const BETWEEN_WORDS = 10_000;

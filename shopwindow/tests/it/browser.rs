@@ -142,6 +142,21 @@ async fn an_order_moves_the_open_charts_page_without_a_reload() {
         "the page was loaded anew"
     );
 
+    // paused, the page stays as it is; then it catches up
+    browser.click("#pause").await;
+    browser.until("return document.querySelector('#pause').textContent.includes('Paused')", json!(true)).await;
+    browser.client.switch_to_window(shop.clone()).await.unwrap();
+    browser.client.goto(&demo.shop).await.unwrap();
+    browser.click("a[href^='/product/clothes']").await;
+    browser.click("form[action='/order'] button").await;
+    browser.until("return / ms/.test(document.querySelector('.strip')?.textContent ?? '')", json!(true)).await;
+    browser.client.switch_to_window(charts.clone()).await.unwrap();
+    browser.until("return document.visibilityState", json!("visible")).await;
+    assert_eq!(browser.eval(orders).await, json!("2"));
+    browser.click("#pause").await;
+    browser.until(orders, json!("3")).await;
+    browser.until("return document.querySelector('#visitors').textContent", json!("1")).await;
+
     let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
                    .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
