@@ -64,6 +64,8 @@ function pendingWords(pending, range, zone) {
   const [first, last] = [pending.from, pending.to].map((time) => format.dayOf(new Date(time), zone));
   const from = first > range.from ? first : range.from;
   const to = last < range.to ? addDays(last, 1) : range.to;
+  // what lags may be none of the range's days
+  if (from >= to) return "";
   return `Users of ${format.dayRange(from, to)} still being counted.`;
 }
 

@@ -79,7 +79,8 @@ export function stagesView(rows, before, page) {
         label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },
         data: list.map(({ now, color }) => ({
           value: now[figure],
-          itemStyle: { color, opacity: figure === "events" ? 1 : 0.5 },
+          // by the colour: an item's opacity would be its label's, too
+          itemStyle: { color: figure === "events" ? color : `${color}80` },
         })),
       })),
     }),
