@@ -10,6 +10,7 @@ import { parts } from "./parts.js";
 import { showParts } from "./parts-table.js";
 import { Picker, stretchName } from "./picker.js";
 import { buckets, resolve, stretches, writeRange } from "./range.js";
+import { comparedRange } from "./state.js";
 import { showRange } from "./tiles.js";
 
 // All days are a long list: while events pour in it is read no more often than this.
@@ -138,7 +139,12 @@ export class OverTime {
 
   async #readFigures(range, signal) {
     const totals = await read("/api/totals", range, signal);
-    const print = JSON.stringify([totals.events, totals.amount, range, this.#clock.zone, this.#clock.today]);
+    const before = comparedRange(range, this.#page.state.compare);
+    if (before) {
+      const { events } = await read("/api/totals", { ...this.#page.narrowed(), ...before }, signal);
+      totals.compared = { events, versus: `vs ${format.dayRange(before.from, before.to)}` };
+    }
+    const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, this.#clock.zone, this.#clock.today]);
     const usersPrint = JSON.stringify([totals.users, totals.pending]);
     const known = this.#shown;
     const inTrends = this.#page.state.section === "trends";

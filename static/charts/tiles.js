@@ -46,8 +46,8 @@ export function showTiles(now, before) {
   showRevenue(now.amount, before.amount);
 }
 
-/** `totals` of /api/totals for a range of days of the zone. */
-export function showRange({ events, users, pending }, range, zone) {
+/** `totals` of /api/totals for a range of days of the zone, with `compared` {events, versus} where they are compared. */
+export function showRange({ events, users, pending, compared }, range, zone) {
   const { banner_show: shows, banner_click: clicks, order: orders } = events;
   for (const [name, figure] of Object.entries({ users, shows, clicks, orders })) {
     write(name, format.compact(figure), format.count(figure));
@@ -56,6 +56,16 @@ export function showRange({ events, users, pending }, range, zone) {
   note("shows", shows ? `${format.percent(shows, all)} of all events` : "");
   note("clicks", clicks ? `${format.percent(clicks, shows)} of shows` : "");
   note("orders", orders ? `${format.percent(orders, clicks)} of clicks` : "");
+  if (compared) {
+    const { events: before, versus } = compared;
+    for (const [name, key] of [
+      ["shows", "banner_show"],
+      ["clicks", "banner_click"],
+      ["orders", "order"],
+    ]) {
+      note(name, `${format.change(events[key], before[key])} ${versus}`);
+    }
+  }
   note("pending", pending ? pendingWords(pending, range, zone) : "");
 }
 

@@ -395,6 +395,12 @@ async fn sections_filters_and_comparison_are_in_the_address_and_back_undoes_them
     browser.until("return document.querySelector('#keys').open", json!(true)).await;
     browser.client.active_element().await.unwrap().send_keys("2").await.unwrap();
     assert_eq!(browser.eval("return document.body.dataset.section").await, json!("live"), "keys of a dialog");
+    browser.client.active_element().await.unwrap().send_keys("\u{e00c}").await.unwrap();
+    browser.until("return document.querySelector('#keys').open", json!(false)).await;
+
+    keys("2").await;
+    let versus = "return / vs /.test(document.querySelector('[data-note=\"orders\"]').textContent)";
+    browser.until(versus, json!(true)).await;
 
     // a filter that nothing passes is said
     browser.client.goto(&format!("{}?section=funnel&{range}&product=nothing", demo.charts)).await.unwrap();
