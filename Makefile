@@ -57,7 +57,7 @@ setup-bench:
 
 assets: $(BUNDLE)
 
-$(BUNDLE): node_modules/.package-lock.json package.json $(wildcard static/charts/*)
+$(BUNDLE): node_modules/.package-lock.json package.json $(wildcard static/charts/* static/charts/sections/*)
 	npm run build --silent
 	@touch $@
 

@@ -302,7 +302,7 @@ class Proof:
         equal = self.report.equal
         by_month = {month: figures[:3] for month, figures in self.oracle.figures("month(time)", FIVE_MONTHS).items()}
         totals = self.oracle.totals(FIVE_MONTHS)
-        with Page(f"http://{address}/?from=2019-01-01&to=2019-06-01&by=month", DIRECTORY / "chromium") as page:
+        with Page(f"http://{address}/?section=trends&from=2019-01-01&to=2019-06-01&by=month", DIRECTORY / "chromium") as page:
             words = "return document.getElementById('range-words').textContent"
             wait_until("the page shows the range", lambda: "event" in page.evaluate(words))
             equal("charts page, events of the range", sum(totals[:3]), number(page.evaluate(words).split("·")[-1]))

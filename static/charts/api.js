@@ -12,11 +12,14 @@ export class ReadError extends Error {
 }
 
 /**
- * The JSON at the path; throws ReadError, or the signal's reason once that is aborted. It is waited for so many
+ * The JSON at the path, a list in the query being a parameter that repeats; throws ReadError, or the signal's reason once that is aborted. It is waited for so many
  * milliseconds.
  */
 export async function read(path, query = {}, signal, patience = PATIENCE) {
-  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value != null));
+  const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) =>
+      [value ?? []].flat().map((one) => [name, one]),
+    ),
+  );
   const url = search.size ? `${path}?${search}` : path;
   const timeout = AbortSignal.timeout(patience);
   try {

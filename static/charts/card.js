@@ -84,8 +84,12 @@ export class Card {
   #width = 0;
   #drawn = null;
 
-  constructor(section) {
+  #pick;
+
+  /** `pick(change)` is called with what a view's picks give, when the reader clicks on them. */
+  constructor(section, pick = () => {}) {
     this.#section = section;
+    this.#pick = pick;
     this.#plot = section.querySelector(".plot");
     this.#table = section.querySelector(".table");
     this.#toggle = section.querySelector("[data-toggle]");
@@ -104,6 +108,8 @@ export class Card {
    * Shows what a chart's module made of the figures:
    * `option(look, width)` the chart, `table()` → {head, rows, foot} the same as a table, where it can turn into one,
    * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
+   * `pick({seriesId, name, dataIndex})` the change of the address that a click on a bar or slice makes, or null;
+   * entries of the legend have theirs as `pick`, and the table those of its rows as `picks`.
    * `note` a sentence beneath, `height` of the plot in pixels when it is not the style sheet's.
    */
   show(view) {
@@ -120,7 +126,7 @@ export class Card {
     this.#toggle.hidden = !view.table;
     this.#plot.hidden = asTable;
     this.#table.hidden = !asTable;
-    writeLegend(this.#section.querySelector(".legend"), view.legend);
+    writeLegend(this.#section.querySelector(".legend"), view.legend, this.#pick);
     this.#section.querySelector(".note").textContent = view.note ?? "";
     if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
@@ -133,6 +139,11 @@ export class Card {
     this.#plot.setAttribute("aria-label", view.label);
     this.#width = width;
     this.#chart ??= echarts.init(this.#plot.querySelector(".canvas"), null, { renderer: "canvas" });
+    this.#chart.off("click");
+    this.#chart.on("click", (event) => {
+      const change = view.pick?.(event);
+      if (change) this.#pick(change);
+    });
     if (this.#chart.getWidth() !== width || this.#chart.getHeight() !== height) this.#chart.resize({ width, height });
     const theme = look();
     const common = base(theme);
@@ -148,17 +159,23 @@ export class Card {
   }
 
   #paintTable(view) {
-    const { head, rows, foot } = view.table();
+    const { head, rows, foot, picks = [] } = view.table();
     const table = document.createElement("table");
     const caption = table.createCaption();
     caption.className = "unseen";
     caption.textContent = view.label;
     table.createTHead().append(line(head, "col"));
     const body = table.createTBody();
-    for (const row of rows) body.append(line(row));
+    rows.forEach((row, i) => {
+      const element = body.appendChild(line(row));
+      if (picks[i]) element.cells[0].replaceChildren(picker(row[0], picks[i], this.#pick));
+    });
     if (foot) table.createTFoot().append(line(foot));
     const { scrollTop, scrollLeft } = this.#table;
+    // rows are written anew, the focus stays in its row
+    const focused = [...this.#table.querySelectorAll("tbody button")].indexOf(document.activeElement);
     this.#table.replaceChildren(table);
+    if (focused >= 0) table.querySelectorAll("tbody button")[focused]?.focus();
     this.#table.scrollTop = scrollTop;
     this.#table.scrollLeft = scrollLeft;
   }
@@ -175,14 +192,26 @@ function line(cells, scope) {
   return row;
 }
 
-function writeLegend(list, entries = []) {
+/** A button that picks what it is called. */
+function picker(words, change, pick) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "picks";
+  button.textContent = words;
+  button.title = "Filter by this, or no longer";
+  button.addEventListener("click", () => pick(change));
+  return button;
+}
+
+function writeLegend(list, entries = [], pick) {
+  const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
   list.replaceChildren(
-    ...entries.map(({ color, name, value, share }) => {
+    ...entries.map(({ color, name, value, share, pick: change }) => {
       const item = document.createElement("li");
       const swatch = document.createElement("span");
       swatch.className = "swatch";
       swatch.style.background = color;
-      item.append(swatch, name);
+      item.append(swatch, change ? picker(name, change, pick) : name);
       for (const [kind, figure] of [
         ["value", value],
         ["share", share],
@@ -196,4 +225,5 @@ function writeLegend(list, entries = []) {
       return item;
     }),
   );
+  if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
 }

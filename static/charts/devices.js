@@ -12,10 +12,11 @@ export function deviceChoices(rows) {
   return [["all", "All events"], ...happened.map(({ key, what }) => [key, what])];
 }
 
-export function devicesView(rows, choice) {
+export function devicesView(rows, choice, page) {
   const types = choice === "all" ? EVENT_TYPES.map(({ key }) => key) : [choice];
   const figure = (row) => (row ? types.reduce((sum, key) => sum + row[key], 0) : 0);
   const slices = ORDER.map((value) => ({
+    value,
     name: title(value),
     color: deviceColor(value),
     n: figure(rows.find((row) => row.value === value)),
@@ -23,20 +24,24 @@ export function devicesView(rows, choice) {
   const unknown = rows.filter((row) => !ORDER.includes(row.value)).reduce((sum, row) => sum + figure(row), 0);
   if (unknown) slices.push({ name: "Not stated", color: deviceColor(null), n: unknown });
   const total = slices.reduce((sum, { n }) => sum + n, 0);
+  const pick = (value) => (value ? page.toggle("site_version", value) : null);
   const what = choice === "all" ? "All events" : eventType(choice).what;
   return {
     label: `${what} by device: ${slices.map(({ name, n }) => `${name} ${format.count(n)} (${format.percent(n, total)})`).join(", ")}.`,
     note: total === 0 ? "None of these in this range." : "",
-    legend: slices.map(({ name, color, n }) => ({
+    legend: slices.map(({ value, name, color, n }) => ({
       name,
       color,
       value: format.count(n),
       share: format.percent(n, total),
+      pick: pick(value),
     })),
+    pick: ({ dataIndex }) => pick(slices[dataIndex].value),
     table: () => ({
       head: ["Device", what, "Share"],
       rows: slices.map(({ name, n }) => [name, format.count(n), format.percent(n, total)]),
       foot: ["All", format.count(total), format.percent(total, total)],
+      picks: slices.map(({ value }) => pick(value)),
     }),
     option: (theme) => ({
       grid: [],

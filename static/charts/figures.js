@@ -10,6 +10,7 @@ import { moment, percentOf } from "./recount.js";
 const TYPES = EVENT_TYPES.map(({ key }) => key);
 const LATEST = ["stored_at", "occurred_at", "event_type", "product", "site_version", "user_id", "source"];
 const SESSIONS = ["sessions", "users", "events", "with_order", "mean_seconds", "median_seconds"];
+const LATEST_ROWS = 50;
 /** A recount gives so many rows at the most. */
 const MOST_ROWS = 1_000;
 
@@ -17,22 +18,22 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, windows}, see main.js.
+ * finer than the figure. `page` gives what the page is at: {today, range, windows, narrowed}, see main.js.
  */
 export function figureOf(name, page) {
-  const { today, range, windows } = page;
+  const { today, range, windows, narrowed } = page;
   if (!range && !/today$|^latest$/.test(name)) {
     throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
   }
   const ofToday = (title, column, kept) => ({
     title: `${title} today`,
     query: "today",
-    parameters: {},
+    parameters: narrowed,
     key: [],
     columns: [column],
     fold: (rows) => rows.filter((row) => row.day === today),
     kept: async (signal) => {
-      const { rows } = await read("/api/daily", { from: today, to: addDays(today, 1) }, signal);
+      const { rows } = await read("/api/daily", { ...narrowed, from: today, to: addDays(today, 1) }, signal);
       return [{ [column]: kept(rows[0] ?? NOTHING) }];
     },
   });
@@ -64,7 +65,7 @@ export function figureOf(name, page) {
       ofToday("Click-through rate", "click_through_rate", (row) => percentOf(row.banner_click, row.banner_show)),
     "conversion-today": () => ofToday("Conversion", "conversion_rate", (row) => percentOf(row.order, row.banner_click)),
     "revenue-today": () => ofToday("Revenue", "amount", (row) => row.amount),
-    today: () => parts("Products today", { by: "product", from: today, to: addDays(today, 1) }),
+    today: () => parts("Products today", { ...narrowed, by: "product", from: today, to: addDays(today, 1) }),
     users: () => ofRange("Users", "users"),
     shows: () => ofRange("Shows", "banner_show"),
     clicks: () => ofRange("Clicks", "banner_click"),
@@ -90,11 +91,11 @@ export function figureOf(name, page) {
     latest: () => ({
       title: "The newest events",
       query: "latest",
-      parameters: { limit: 20 },
+      parameters: { ...narrowed, limit: LATEST_ROWS },
       key: ["event_id"],
       columns: LATEST,
       kept: async (signal) => {
-        const { rows } = await read("/api/latest", { limit: 20 }, signal);
+        const { rows } = await read("/api/latest", { ...narrowed, limit: LATEST_ROWS }, signal);
         // an event does not say what it has not
         return tied(rows.map((row) => ({ ...Object.fromEntries(LATEST.map((column) => [column, null])), ...row })));
       },
@@ -111,7 +112,7 @@ export function figureOf(name, page) {
     }),
     "windows-chart": () => {
       if (windows.kind !== "session") return figures.windows();
-      const parameters = { gap: windows.gap, from: windows.from, to: windows.to };
+      const parameters = { ...range, gap: windows.gap };
       return {
         title: "Sessions",
         query: "sessions",
@@ -148,7 +149,7 @@ function ordersByProduct(range) {
     kept: async (signal) => {
       const [{ products, byProduct }, { rows: all }] = await Promise.all([
         readOrders(range, signal),
-        read("/api/daily", { ...range, event_type: "order" }, signal),
+        read("/api/daily", { event_type: "order", ...range }, signal),
       ]);
       shown = orderedProducts(products);
       const rest = new Map(all.map(({ day, order }) => [day, order]));

@@ -22,6 +22,18 @@ export function percent(part, all) {
   return new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: digits }).format(share);
 }
 
+/** The change from what was before to what is now, with its sign; a dash where there was nothing. */
+export function change(now, before) {
+  if (!before) return "–";
+  const by = now / before - 1;
+  const digits = Math.abs(by) < 0.1 ? 1 : 0;
+  return new Intl.NumberFormat(undefined, {
+    style: "percent",
+    maximumFractionDigits: digits,
+    signDisplay: "exceptZero",
+  }).format(by);
+}
+
 /** A decimal string of a currency; exact, for it never becomes a binary fraction. */
 export function money(amount, currency, options) {
   try {

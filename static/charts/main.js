@@ -1,27 +1,40 @@
 // The charts page: reads figures when it is told that something was stored, and shows them.
 
 import "./charts.css";
+import { go, onAddress } from "./address.js";
 import { read } from "./api.js";
-import { Card, repaint } from "./card.js";
+import { repaint } from "./card.js";
 import { ShopClock } from "./clock.js";
 import * as format from "./format.js";
+import { Frame } from "./frame.js";
 import { Freshness } from "./freshness.js";
+import { listen } from "./keys.js";
 import { showLatest } from "./latest.js";
 import { Live } from "./live.js";
 import { OverTime } from "./over-time.js";
+import { Page } from "./page.js";
 import { Paced } from "./pace.js";
-import { addDays } from "./range.js";
+import { rateView } from "./rate.js";
+import { addDays, PRESETS, writeRange } from "./range.js";
+import { Data } from "./sections/data.js";
+import { Funnel } from "./sections/funnel.js";
+import { Pipeline } from "./sections/pipeline.js";
+import { Sales } from "./sections/sales.js";
+import { Seconds } from "./seconds.js";
+import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
+import { COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
 import { showTiles } from "./tiles.js";
 import { todayView } from "./today.js";
 import { Windows } from "./windows.js";
 
 const { tz, today } = document.body.dataset;
 const clock = new ShopClock(tz, today);
+const page = new Page(clock, () => overTime.figures?.range ?? null);
+clock.choose(page.state.tz);
 const freshness = new Freshness(clock);
-const cards = Object.fromEntries(
-  ["today", "orders", "devices", "daily", "windows"].map((name) => [name, new Card(document.getElementById(name))]),
-);
+const cards = Object.fromEntries(["rate", "today", "orders", "devices", "daily", "windows"].map((name) => [name, page.card(name)]));
+const frame = new Frame(page);
 
 // Without a word from the server for this long the connection may be dead unnoticed.
 const SILENCE = 30_000;
@@ -44,16 +57,55 @@ async function readNow(signal) {
   const day = clock.today;
   const tomorrow = addDays(day, 1);
   await Promise.all([
-    read("/api/daily", { from: addDays(day, -1), to: tomorrow }, signal).then(({ rows }) => showTiles(rows, day)),
-    read("/api/breakdown", { by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(({ rows }) =>
-      cards.today.show(todayView(rows, day)),
+    readTiles(day, signal),
+    readVisitors(signal),
+    read("/api/breakdown", { ...page.narrowed(), by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(
+      ({ rows }) => cards.today.show(todayView(rows, day, page)),
     ),
   ]);
   heard();
 }
 
+/** Today's figures, and those of yesterday until this time: what is compared is equally long. */
+async function readTiles(day, signal) {
+  const narrowed = page.narrowed();
+  const today = { ...narrowed, from: day, to: addDays(day, 1) };
+  const until = new Date(clock.now() - 86_400_000);
+  const [{ rows }, before, hours] = await Promise.all([
+    read("/api/daily", today, signal),
+    read("/api/totals", { ...narrowed, from: addDays(day, -1), to: until.toISOString() }, signal),
+    read("/api/windows", { ...today, kind: "tumbling", size: "1h", group_by: "event_type" }, signal),
+  ]);
+  showTiles(rows[0], { ...before.events, amount: before.amount });
+  showSparks(hours.rows);
+  document.getElementById("versus-today").textContent =
+    `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today.`;
+}
+
+const VISIT = 300_000;
+const seconds = new Seconds();
+/** Whether the seconds go on from what notices tell, which do not tell events apart. */
+let secondsKnown = false;
+
+async function readVisitors(signal) {
+  const narrowed = page.narrowed();
+  const since = (pause) => new Date(clock.now() - pause).toISOString();
+  const { users } = await read("/api/totals", { ...narrowed, from: since(VISIT) }, signal);
+  document.getElementById("visitors").textContent = format.count(users);
+  if (secondsKnown && !Object.keys(page.state.filters).length) return;
+  const asked = { ...narrowed, kind: "tumbling", size: "1s", from: since(Seconds.LENGTH * 1_000) };
+  seconds.begin((await read("/api/windows", asked, signal)).rows);
+  secondsKnown = true;
+  showRate();
+}
+
+function showRate() {
+  if (page.state.section !== "live" || paused || !secondsKnown) return;
+  cards.rate.show(rateView(seconds.last(clock.now()), clock.zone));
+}
+
 const LATEST_GAP = 1_000;
-const LATEST = 20;
+const LATEST = 50;
 
 const latestJob = new Paced(
   readLatest,
@@ -63,8 +115,10 @@ const latestJob = new Paced(
 
 async function readLatest(signal) {
   await dayKnown();
-  const { rows } = await read("/api/latest", { limit: LATEST }, signal);
+  const { rows } = await read("/api/latest", { ...page.narrowed(), limit: LATEST }, signal);
   showLatest(rows, clock);
+  // with filters there may be events that are not among these
+  if (rows.length) showEmpty(false);
   if (rows.length) freshness.stored(rows[0].stored_at);
   heard();
 }
@@ -84,7 +138,7 @@ function showDay() {
 
 // ---- over time ----
 
-const overTime = new OverTime(clock, cards, () => rangeJob.restart());
+const overTime = new OverTime(clock, cards, page, () => rangeJob.restart());
 
 const rangeJob = new Paced(
   readRange,
@@ -94,10 +148,14 @@ const rangeJob = new Paced(
 
 async function readRange(signal) {
   await dayKnown();
-  const { empty, again } = await overTime.read(signal);
+  const { empty, nothing, again } = await overTime.read(signal);
   showEmpty(empty);
+  showTitle();
   heard();
-  if (!empty) showWindows();
+  if (empty || nothing) return again;
+  const { section } = page.state;
+  if (section === "windows") showWindows();
+  else if (sections[section]) sectionJob.request();
   return again;
 }
 
@@ -125,11 +183,33 @@ let windowsOf = null;
 /** Windows follow the figures over time, which tell whether anything of the range has changed. */
 function showWindows() {
   const { range } = overTime.figures;
-  const now = `${range.from} ${range.to}`;
+  const now = JSON.stringify(range);
   if (windowsOf !== null && windowsOf !== now) windows.restart();
   else windowsJob.request();
   windowsOf = now;
 }
+
+// ---- the other sections ----
+
+const sections = { sales: new Sales(page), funnel: new Funnel(page), data: new Data(page), pipeline: new Pipeline(page) };
+
+const sectionJob = new Paced(
+  async (signal) => {
+    const again = await sections[page.state.section]?.read(signal);
+    heard();
+    return again;
+  },
+  (took) => unhurried(took, overTime.holdsToday() ? 2_000 : 3_000, 10_000),
+  (error, pause) => freshness.outcome("this section", error, pause),
+);
+
+// sources seldom become more
+const SOURCES_GAP = 60_000;
+const sourcesJob = new Paced(
+  async (signal) => frame.offerSources((await read("/api/breakdown", { by: "source", limit: 100 }, signal)).rows),
+  () => SOURCES_GAP,
+  (error, pause) => freshness.outcome("the sources", error, pause),
+);
 
 function showEmpty(empty) {
   document.getElementById("empty").hidden = !empty;
@@ -143,22 +223,62 @@ function heard() {
   lastHeard = performance.now();
 }
 
-const jobs = [nowJob, latestJob, rangeJob, windowsJob];
+const jobs = [nowJob, latestJob, rangeJob, windowsJob, sectionJob, sourcesJob];
+/** What the section that is shown reads first; what else it reads is asked for when the range is known. */
+function firstJobs() {
+  const { section } = page.state;
+  if (section === "live") return [nowJob, latestJob];
+  return section === "pipeline" ? [sectionJob] : [rangeJob];
+}
 function requestAll() {
-  // windows are asked for when the figures over time are known
-  for (const job of [nowJob, latestJob, rangeJob]) job.request();
+  if (paused && page.state.section === "live") return;
+  for (const job of firstJobs()) job.request();
+}
+
+let paused = false;
+const pauseButton = document.getElementById("pause");
+pauseButton.addEventListener("click", () => {
+  paused = !paused;
+  pauseButton.setAttribute("aria-pressed", paused);
+  pauseButton.textContent = paused ? "Paused · go on" : "Pause";
+  if (paused) for (const job of [nowJob, latestJob]) job.drop();
+  requestAll();
+});
+
+/** The section, the filters or the zone are others: what is shown is read anew, and nothing else goes on. */
+function addressChanged() {
+  const before = was;
+  was = narrowing();
+  if (was !== before) secondsKnown = false;
+  clock.choose(page.state.tz);
+  frame.show();
+  showDay();
+  showTitle();
+  if (was === before) return overTime.addressChanged();
+  const first = firstJobs();
+  for (const job of [nowJob, latestJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
+  for (const job of first) job.restart();
+}
+const narrowing = () => JSON.stringify([page.state.section, page.state.compare, page.narrowed()]);
+let was = narrowing();
+
+function showTitle() {
+  const range = page.state.section === "live" || page.state.section === "pipeline" ? null : page.picked();
+  frame.title(range && [format.dayRange(range.from, range.to), page.versus()].filter(Boolean).join(" "));
 }
 
 const live = new Live({
   onOpen() {
     heard();
     freshness.connected(true);
+    secondsKnown = false;
     synchronize();
     requestAll();
   },
   onCounts(counts) {
     heard();
     freshness.stored(counts.stored_at);
+    seconds.add(Date.parse(counts.stored_at), counts.events);
     requestAll();
   },
   onLost() {
@@ -175,11 +295,9 @@ async function synchronize() {
     freshness.outcome("the shop’s clock", null);
     if (!changed) return true;
     showDay();
-    showTiles([], clock.today);
-    cards.today.show(todayView([], clock.today));
-    nowJob.restart();
-    latestJob.restart();
-    if (!overTime.dayChanged(before)) rangeJob.restart();
+    showTiles(null, null);
+    cards.today.show(todayView([], clock.today, page));
+    if (!overTime.dayChanged(before)) for (const job of firstJobs()) job.restart();
     return true;
   } catch (error) {
     freshness.outcome("the shop’s clock", error, clock.isOver() ? TICK : SILENCE);
@@ -191,6 +309,7 @@ const TICK = 1_000;
 let ticking = null;
 async function tick() {
   freshness.show();
+  showRate();
   // timers stop in a computer that sleeps, so the clock decides and not the count of ticks
   if (clock.isOver()) {
     synchronize();
@@ -212,6 +331,7 @@ function wake() {
   if (ticking) return;
   ticking = setInterval(tick, TICK);
   requestAll();
+  sourcesJob.request();
   for (const job of jobs) job.resume();
   live.open();
   tick();
@@ -229,15 +349,16 @@ function showTheme(theme) {
   else document.documentElement.dataset.theme = theme;
   themeButton.querySelector("span").textContent = theme;
 }
-themeButton.addEventListener("click", () => {
+themeButton.addEventListener("click", nextTheme);
+function nextTheme() {
   const theme = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % THEMES.length];
   localStorage.setItem("theme", theme);
   showTheme(theme);
   repaint();
-});
+}
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 
-offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question() }));
+offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question(), narrowed: page.narrowed() }));
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
@@ -253,5 +374,48 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// ---- keys ----
+
+const keys = document.getElementById("keys");
+document.getElementById("help").addEventListener("click", () => keys.showModal());
+
+/** A range is shown in a section that has one. */
+function goRange(wish, choice) {
+  const search = writeRange(location.search, wish);
+  const section = ["live", "pipeline"].includes(page.state.section) ? { section: "trends" } : {};
+  go(writeState(search === "/" ? "" : search, section), { choice });
+}
+function goPreset(key) {
+  const [from, to] = PRESETS.find((preset) => preset.key === key).range(clock.today);
+  goRange(from ? { from, to } : { all: true }, key);
+}
+function goBeside(by) {
+  const range = page.picked();
+  if (range) goRange(neighbour(range, by), "dates");
+}
+
+listen({
+  "?": () => keys.showModal(),
+  "/": () => document.getElementById("source").focus(),
+  D: () => goPreset("today"),
+  Y: () => goPreset("yesterday"),
+  W: () => goPreset("7d"),
+  M: () => goPreset("month"),
+  A: () => goPreset("all"),
+  L: () => page.choose({ section: "live" }),
+  X: () => {
+    const at = COMPARISONS.findIndex(({ key }) => key === page.state.compare);
+    page.choose({ compare: COMPARISONS[(at + 1) % COMPARISONS.length].key });
+  },
+  T: nextTheme,
+  ArrowLeft: () => goBeside(-1),
+  ArrowRight: () => goBeside(1),
+  Escape: () => page.choose(unfiltered(page.state.filters)),
+  ...Object.fromEntries(SECTIONS.map(({ key }, i) => [i + 1, () => page.choose({ section: key })])),
+});
+
+onAddress(addressChanged);
+frame.show();
 showDay();
+showTitle();
 wake();

@@ -16,10 +16,11 @@ export function orderedProducts(rows) {
 }
 
 /** `all`: daily rows of all events; `byProduct`: [product, daily rows of its orders]. */
-export function ordersView({ all, byProduct, list, group, today }) {
+export function ordersView({ all, byProduct, list, group, today, page }) {
   const orders = (row) => row.order;
   const totals = sumBy(all, list, group, orders);
   const series = byProduct.map(([product, rows]) => ({
+    product,
     name: title(product),
     color: productColor(product),
     sums: sumBy(rows, list, group, orders),
@@ -41,11 +42,12 @@ export function ordersView({ all, byProduct, list, group, today }) {
       .map(({ name, sums }) => `${name} ${format.count(sum(sums))}`)
       .join(", ")}.`,
     note: total === 0 ? "No orders in these days." : unfinished ? UNFINISHED : "",
-    legend: series.map(({ name, color, sums }) => ({
+    legend: series.map(({ product, name, color, sums }) => ({
       name,
       color,
       value: format.count(sum(sums)),
       share: format.percent(sum(sums), total),
+      pick: product === undefined ? null : page.toggle("product", product),
     })),
     table: () => ({
       head: [group === "day" ? "Day" : group === "week" ? "Week" : "Month", ...series.map(({ name }) => name), "All"],
@@ -56,6 +58,10 @@ export function ordersView({ all, byProduct, list, group, today }) {
       ),
       foot: ["All", ...series.map(({ sums }) => format.count(sum(sums))), format.count(total)],
     }),
+    pick: ({ seriesIndex }) => {
+      const product = series[seriesIndex]?.product;
+      return product === undefined ? null : page.toggle("product", product);
+    },
     option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 4, top: 12, bottom: 4, outerBoundsMode: "same" },
       xAxis: [

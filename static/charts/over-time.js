@@ -10,6 +10,7 @@ import { parts } from "./parts.js";
 import { showParts } from "./parts-table.js";
 import { Picker, stretchName } from "./picker.js";
 import { buckets, resolve, stretches, writeRange } from "./range.js";
+import { comparedRange } from "./state.js";
 import { showRange } from "./tiles.js";
 
 // All days are a long list: while events pour in it is read no more often than this.
@@ -31,14 +32,17 @@ export class OverTime {
   #look = FIRST_LOOK;
   #device = document.getElementById("device");
 
-  /** `restart()` is called when the reader chooses a range that is not read yet. */
-  constructor(clock, cards, restart) {
+  #page;
+
+  /** `restart()` is called when the reader chooses a range, or filters, that are not read yet. */
+  constructor(clock, cards, page, restart) {
+    this.#page = page;
     this.#clock = clock;
     this.#cards = cards;
     this.#picker = new Picker(() => {
       // a change of grouping or device needs no reading
-      const range = this.#overview && resolve(this.#picker.wish, this.#overview);
-      if (this.#shown && range?.from === this.#shown.range.from && range.to === this.#shown.range.to) this.#show();
+      const wanted = this.#overview && this.#wanted();
+      if (this.#shown?.charted && JSON.stringify(wanted) === JSON.stringify(this.#shown.range)) this.#show();
       else restart();
     });
     this.#device.addEventListener("change", () => this.#picker.chooseDevice(this.#device.value));
@@ -51,7 +55,12 @@ export class OverTime {
     return this.#shown !== null && this.#shown.range.from <= today && this.#shown.range.to > today;
   }
 
-  /** The range that is shown and a print of its figures; null while there is none. */
+  /** The parameters of what the reader asks for. */
+  #wanted() {
+    return { ...resolve(this.#picker.wish, this.#overview), ...this.#page.narrowed() };
+  }
+
+  /** The range that is shown, with filters and zone, and a print of its figures; null while there is none. */
   get figures() {
     if (this.#shown === null) return null;
     const { range, print, usersPrint } = this.#shown;
@@ -63,6 +72,16 @@ export class OverTime {
     if (this.#shown) this.#showChoice();
   }
 
+  /** Says where the data is when the range has none; returns whether it has none. */
+  #showEmpty() {
+    const { range, totals } = this.#shown;
+    const nothing = sumOf(totals.events) === 0;
+    document.getElementById("ranged").hidden = nothing;
+    document.getElementById("range-empty").hidden = !nothing;
+    if (nothing) this.#offerData(range);
+    return nothing;
+  }
+
   /** The day has changed: says whether the range went along, and is being read. */
   dayChanged(before) {
     return this.#picker.dayChanged(before, this.#clock.today);
@@ -71,22 +90,28 @@ export class OverTime {
   /**
    * Reads and shows what has changed. Figures of days long gone change only while an old file is
    * replayed, so one small thing is read first, the totals, and the rest only when these have changed.
-   * Resolves to {empty}, and {again} where it wants to be called again in so many milliseconds.
+   * Resolves to {empty} of all data, {nothing} of the range, and {again} where it wants to be called again in so many milliseconds.
    */
   async read(signal) {
-    const totals = await read("/api/totals", {}, signal);
+    const totals = await read("/api/totals", this.#zoneOnly(), signal);
     if (sumOf(totals.events) === 0) {
       this.#overview = this.#shown = null;
       return { empty: true };
     }
     const again = await this.#readOverview(totals, signal);
     try {
-      await this.#readFigures(resolve(this.#picker.wish, this.#overview), signal);
+      await this.#readFigures(this.#wanted(), signal);
     } catch (error) {
       if (error instanceof ReadError && !error.retry) this.#picker.showWrong(error.reason);
       throw error;
     }
-    return { empty: false, again: this.#shown.totals.pending ? this.#look : again };
+    return { empty: false, nothing: sumOf(this.#shown.totals.events) === 0, again: this.#shown.totals.pending ? this.#look : again };
+  }
+
+  /** Where data is does not depend on filters. */
+  #zoneOnly() {
+    const { tz } = this.#page.state;
+    return tz ? { tz } : {};
   }
 
   /** Reads all days where that is due; else says in how many milliseconds it will be. */
@@ -98,7 +123,7 @@ export class OverTime {
     const bounds = [totals.first, totals.last].map((time) => format.dayOf(new Date(time), zone)).join();
     const age = known ? performance.now() - known.readAt : Infinity;
     if (known?.bounds === bounds && age < OVERVIEW_AGE) return OVERVIEW_AGE - age;
-    const { rows } = await read("/api/daily", {}, signal);
+    const { rows } = await read("/api/daily", this.#zoneOnly(), signal);
     const found = stretches(rows, sumOf);
     if (!found.length) throw new ReadError("/api/daily", "it has no day with events, though there are events", true);
     this.#overview = {
@@ -114,15 +139,27 @@ export class OverTime {
 
   async #readFigures(range, signal) {
     const totals = await read("/api/totals", range, signal);
-    const print = JSON.stringify([totals.events, totals.amount, range, this.#clock.zone, this.#clock.today]);
+    const before = comparedRange(range, this.#page.state.compare);
+    if (before) {
+      const { events } = await read("/api/totals", { ...this.#page.narrowed(), ...before }, signal);
+      totals.compared = { events, versus: `vs ${format.dayRange(before.from, before.to)}` };
+    }
+    const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, this.#clock.zone, this.#clock.today]);
     const usersPrint = JSON.stringify([totals.users, totals.pending]);
     const known = this.#shown;
-    if (known?.print === print && known.usersPrint === usersPrint) {
+    const inTrends = this.#page.state.section === "trends";
+    if (!inTrends) {
+      // other sections read their own figures of the range
+      this.#shown = { range, totals, print, usersPrint, charted: false };
+      this.#showChoice();
+      return this.#showEmpty();
+    }
+    if (known?.charted && known.print === print && known.usersPrint === usersPrint) {
       this.#look = Math.min(LAST_LOOK, 2 * this.#look);
       return this.#showChoice();
     }
     this.#look = FIRST_LOOK;
-    if (known?.print === print) {
+    if (known?.charted && known.print === print) {
       // the events are those that are shown, only their users have been counted since
       const [products, devices] = await Promise.all([readProducts(range, signal), readDevices(range, signal)]);
       this.#shown = { ...known, totals, usersPrint, products, ...devices };
@@ -131,7 +168,7 @@ export class OverTime {
     }
     // two at a time, for browsers open six connections and today's figures want theirs
     const [days, orders] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
-    this.#shown = { range, totals, print, usersPrint, ...days, ...orders };
+    this.#shown = { range, totals, print, usersPrint, charted: true, ...days, ...orders };
     this.#show();
   }
 
@@ -143,17 +180,14 @@ export class OverTime {
   }
 
   #show() {
-    const { range, totals, all, devices, byProduct } = this.#shown;
+    const { range, all, devices, byProduct } = this.#shown;
     this.#showChoice();
-    const nothing = sumOf(totals.events) === 0;
-    document.getElementById("over-time").hidden = nothing;
-    document.getElementById("range-empty").hidden = !nothing;
-    if (nothing) return this.#offerData(range);
+    if (this.#showEmpty()) return;
 
     const { today } = this.#clock;
     const group = this.#picker.groupOf(range);
     const list = buckets(range.from, range.to, group);
-    this.#cards.orders.show(ordersView({ all, byProduct, list, group, today }));
+    this.#cards.orders.show(ordersView({ all, byProduct, list, group, today, page: this.#page }));
     this.#cards.daily.show(dailyView({ all, list, group, today }));
     this.#showDevices(devices);
     this.#showParts();
@@ -172,12 +206,13 @@ export class OverTime {
       this.#device.replaceChildren(...choices.map(([key, name]) => new Option(name, key)));
     }
     this.#device.value = choice;
-    this.#cards.devices.show(devicesView(rows, choice));
+    this.#cards.devices.show(devicesView(rows, choice, this.#page));
   }
 
   #offerData(range) {
+    const filtered = Object.keys(this.#page.state.filters).length > 0;
     document.getElementById("range-empty-words").textContent =
-      `Nothing happened in this range, ${format.dayRange(range.from, range.to)}. There is data here:`;
+      `Nothing ${filtered ? "that passes the filters " : ""}happened in this range, ${format.dayRange(range.from, range.to)}. ${filtered ? "Remove a filter above, or look where there is data:" : "There is data here:"}`;
     document.getElementById("range-empty-links").replaceChildren(
       ...this.#overview.stretches.map((stretch) => {
         const item = document.createElement("li");
@@ -218,7 +253,7 @@ export async function readOrders(range, signal) {
   const products = await readProducts(range, signal);
   const byProduct = [];
   for (const product of orderedProducts(products)) {
-    byProduct.push([product, (await read("/api/daily", { ...range, event_type: "order", product }, signal)).rows]);
+    byProduct.push([product, (await read("/api/daily", { event_type: "order", ...range, product }, signal)).rows]);
   }
   return { products, byProduct };
 }

@@ -44,6 +44,15 @@ export class Paced {
     this.request();
   }
 
+  /** Drops a run that is under way, and what was asked for. */
+  drop() {
+    this.#running?.abort(new DOMException("dropped", "AbortError"));
+    this.#running = null;
+    this.#wanted = false;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
   pause() {
     this.#paused = true;
     clearTimeout(this.#timer);

@@ -1,5 +1,6 @@
 // The bar that chooses the range of the charts over time. What is chosen stands in the address.
 
+import { go, onAddress } from "./address.js";
 import * as format from "./format.js";
 import { addDays, grouping, isDay, PRESETS, readRange, writeRange } from "./range.js";
 
@@ -29,7 +30,7 @@ export class Picker {
   constructor(onChange) {
     this.#onChange = onChange;
     this.#readAddress();
-    addEventListener("popstate", () => {
+    onAddress(() => {
       this.#readAddress();
       onChange();
     });
@@ -54,7 +55,7 @@ export class Picker {
   }
 
   chooseDevice(device) {
-    this.#setParameter("device", device === "all" ? null : device);
+    this.#setParameter("count", device === "all" ? null : device);
   }
 
   /** The day has changed: a range that is counted from today goes along. Says whether it did. */
@@ -127,7 +128,6 @@ export class Picker {
     form.elements.to.setCustomValidity("");
     const days = Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
     words.textContent = `${format.dayRange(from, to)} · ${format.count(days)} ${days === 1 ? "day" : "days"} of ${zone} · ${format.count(events)} ${events === 1 ? "event" : "events"}`;
-    document.title = `${format.dayRange(from, to)} · Shopwindow`;
   }
 
   showWrong(message) {
@@ -162,15 +162,13 @@ export class Picker {
   }
 
   #go(search, choice, replace = false) {
-    history[replace ? "replaceState" : "pushState"]({ choice }, "", search);
-    this.#readAddress();
-    this.#onChange();
+    go(search, { choice, replace });
   }
 
   #readAddress() {
     const query = new URLSearchParams(location.search);
     this.group = GROUPS.includes(query.get("by")) ? query.get("by") : null;
-    this.device = query.get("device") ?? "all";
+    this.device = query.get("count") ?? "all";
     try {
       this.wish = readRange(location.search);
       wrong.hidden = true;

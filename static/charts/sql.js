@@ -33,7 +33,7 @@ const NAMES = {
 const TYPED = ["banner_show", "banner_click", "order", "page_view", "product_view", "cart", "cart_remove"];
 const nameOf = (column) => NAMES[column] ?? (TYPED.includes(column) ? eventType(column).name : titleOf(column));
 
-/** Lets every SQL button open the dialog. `page()` says what the page is at: {today, range, windows}; see figures.js. */
+/** Lets every SQL button open the dialog. `page()` says what the page is at: {today, range, windows, narrowed}; see figures.js. */
 export function offerSql(page) {
   let figure = null;
   let work = new AbortController();

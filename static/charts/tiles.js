@@ -19,30 +19,35 @@ function note(name, text) {
   }
 }
 
-/** `rows` of /api/daily for yesterday and today. */
-export function showTiles(rows, today) {
-  const now = rows.find((row) => row.day === today) ?? ZERO;
-  const before = rows.find((row) => row.day < today) ?? ZERO;
+/** `now` is today's row of /api/daily, `before` the sums of yesterday until this time; null where there are none. */
+export function showTiles(now, before) {
+  now ??= ZERO;
+  before ??= ZERO;
+  const versus = (part, all) => {
+    const [is, was] = all ? [now[part] / now[all], before[part] / before[all]] : [now[part], before[part]];
+    const words = all ? format.percent(before[part], before[all]) : format.compact(before[part]);
+    return was > 0 && Number.isFinite(is) ? `${format.change(is, was)} vs ${words}` : `vs ${words}`;
+  };
 
   format.writeDigits(document.querySelector('[data-figure="orders-today"]'), now.order);
   say(`${format.count(now.order)} orders today`);
-  note("orders-today", `yesterday ${format.compact(before.order)}`);
+  note("orders-today", versus("order"));
   for (const [name, key] of [
     ["shows-today", "banner_show"],
     ["clicks-today", "banner_click"],
   ]) {
     write(name, format.compact(now[key]), format.count(now[key]));
-    note(name, `yesterday ${format.compact(before[key])}`);
+    note(name, versus(key));
   }
   write("click-rate-today", format.percent(now.banner_click, now.banner_show));
-  note("click-rate-today", `yesterday ${format.percent(before.banner_click, before.banner_show)}`);
+  note("click-rate-today", versus("banner_click", "banner_show"));
   write("conversion-today", format.percent(now.order, now.banner_click));
-  note("conversion-today", `yesterday ${format.percent(before.order, before.banner_click)}`);
+  note("conversion-today", versus("order", "banner_click"));
   showRevenue(now.amount, before.amount);
 }
 
-/** `totals` of /api/totals for a range of days of the zone. */
-export function showRange({ events, users, pending }, range, zone) {
+/** `totals` of /api/totals for a range of days of the zone, with `compared` {events, versus} where they are compared. */
+export function showRange({ events, users, pending, compared }, range, zone) {
   const { banner_show: shows, banner_click: clicks, order: orders } = events;
   for (const [name, figure] of Object.entries({ users, shows, clicks, orders })) {
     write(name, format.compact(figure), format.count(figure));
@@ -51,6 +56,16 @@ export function showRange({ events, users, pending }, range, zone) {
   note("shows", shows ? `${format.percent(shows, all)} of all events` : "");
   note("clicks", clicks ? `${format.percent(clicks, shows)} of shows` : "");
   note("orders", orders ? `${format.percent(orders, clicks)} of clicks` : "");
+  if (compared) {
+    const { events: before, versus } = compared;
+    for (const [name, key] of [
+      ["shows", "banner_show"],
+      ["clicks", "banner_click"],
+      ["orders", "order"],
+    ]) {
+      note(name, `${format.change(events[key], before[key])} ${versus}`);
+    }
+  }
   note("pending", pending ? pendingWords(pending, range, zone) : "");
 }
 
@@ -59,6 +74,8 @@ function pendingWords(pending, range, zone) {
   const [first, last] = [pending.from, pending.to].map((time) => format.dayOf(new Date(time), zone));
   const from = first > range.from ? first : range.from;
   const to = last < range.to ? addDays(last, 1) : range.to;
+  // what lags may be none of the range's days
+  if (from >= to) return "";
   return `Users of ${format.dayRange(from, to)} still being counted.`;
 }
 
@@ -77,7 +94,7 @@ function showRevenue(now, before) {
     }),
   );
   const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
-  note("revenue-today", was.length ? `yesterday ${was.join(", ")}` : "yesterday nothing");
+  note("revenue-today", `vs ${was.join(", ") || "nothing"}`);
 }
 
 const BETWEEN_WORDS = 10_000;

@@ -31,21 +31,24 @@ function groups(rows) {
 }
 
 /** `rows` of /api/breakdown?by=product for today. */
-export function todayView(rows, today) {
+export function todayView(rows, today, page) {
   const products = groups(rows);
   const totals = TYPES.map(({ key }) => products.reduce((sum, row) => sum + row[key], 0));
+  const pick = ({ value }) => (value == null ? null : page.toggle("product", value));
   const nothing = totals.every((total) => total === 0);
   return {
     label: `${format.dayLong(today)}: ${TYPES.map(({ what }, i) => `${what.toLowerCase()} ${format.count(totals[i])}`).join(", ")}.`,
     note: nothing
       ? `Nothing yet on ${format.dayLong(today)}. Open the shop and click a banner: the bars grow while you watch.`
       : "",
-    legend: TYPES.map(({ name, color }, i) => ({ name, color, value: format.count(totals[i]) })),
+    legend: TYPES.map(({ name, color }, i) => ({ name, color, value: format.count(totals[i]), pick: page.toggle("event_type", TYPES[i].key) })),
     table: () => ({
       head: ["Product", ...TYPES.map(({ name }) => name)],
       rows: products.map((row) => [row.name, ...TYPES.map(({ key }) => format.count(row[key]))]),
       foot: ["All", ...totals.map(format.count)],
+      picks: products.map(pick),
     }),
+    pick: ({ dataIndex }) => pick(products[dataIndex]),
     option: (theme, width) => {
       const flat = width < HORIZONTAL_BELOW;
       const names = {

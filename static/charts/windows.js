@@ -1,5 +1,6 @@
 // The section of windows: what is chosen, a chart of it, the windows one by one, and files of them.
 
+import { go, onAddress } from "./address.js";
 import { read, ReadError } from "./api.js";
 import * as choices from "./choice.js";
 import * as format from "./format.js";
@@ -43,7 +44,7 @@ export class Windows {
     this.#card = card;
     this.#figures = figures;
     this.#onChange = onChange;
-    addEventListener("popstate", () => this.#readAddress());
+    onAddress(() => this.#readAddress());
     section.addEventListener("click", (event) => this.#follow(event));
     for (const [name, field] of Object.entries(fields)) {
       const input = field.querySelector("input");
@@ -118,8 +119,7 @@ export class Windows {
   }
 
   #go(change) {
-    history.pushState({ choice: history.state?.choice }, "", choices.writeChoice(location.search, change));
-    this.#readAddress();
+    go(choices.writeChoice(location.search, change));
   }
 
   #follow(event) {

@@ -142,6 +142,21 @@ async fn an_order_moves_the_open_charts_page_without_a_reload() {
         "the page was loaded anew"
     );
 
+    // paused, the page stays as it is; then it catches up
+    browser.click("#pause").await;
+    browser.until("return document.querySelector('#pause').textContent.includes('Paused')", json!(true)).await;
+    browser.client.switch_to_window(shop.clone()).await.unwrap();
+    browser.client.goto(&demo.shop).await.unwrap();
+    browser.click("a[href^='/product/clothes']").await;
+    browser.click("form[action='/order'] button").await;
+    browser.until("return / ms/.test(document.querySelector('.strip')?.textContent ?? '')", json!(true)).await;
+    browser.client.switch_to_window(charts.clone()).await.unwrap();
+    browser.until("return document.visibilityState", json!("visible")).await;
+    assert_eq!(browser.eval(orders).await, json!("2"));
+    browser.click("#pause").await;
+    browser.until(orders, json!("3")).await;
+    browser.until("return document.querySelector('#visitors').textContent", json!("1")).await;
+
     let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
                    .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
@@ -164,7 +179,7 @@ async fn the_page_shows_each_product_on_each_device_and_the_users_as_a_recount_g
     let file = generate(&dir, 30_000);
     let demo = Demo::start(&dir).await;
     let browser = Browser::start(&dir).await;
-    browser.client.goto(&format!("{}?from=2019-01-01&to=2019-04-01", demo.charts)).await.unwrap();
+    browser.client.goto(&format!("{}?section=trends&from=2019-01-01&to=2019-04-01", demo.charts)).await.unwrap();
     browser.until("return document.querySelector('#empty').checkVisibility()", json!(true)).await;
 
     let summary = replay_to_end(&dir, &file);
@@ -199,9 +214,10 @@ async fn the_page_shows_the_windows_that_its_address_asks_for_as_the_api_gives_t
     replay_to_end(&dir, &file);
     let browser = Browser::start(&dir).await;
     let range = "from=2019-01-01&to=2019-02-01";
+    let section = "section=windows";
     browser
         .client
-        .goto(&format!("{}?{range}&kind=hopping&size=24h&advance=12h&group=product", demo.charts))
+        .goto(&format!("{}?{section}&{range}&kind=hopping&size=24h&advance=12h&group=product", demo.charts))
         .await
         .unwrap();
 
@@ -230,7 +246,7 @@ async fn the_page_shows_the_windows_that_its_address_asks_for_as_the_api_gives_t
     browser.until(table, json!(first)).await;
 
     browser.click("#windows [data-part=\"kinds\"] li:nth-child(3) a").await;
-    browser.until("return location.search", json!(format!("?{range}&kind=session"))).await;
+    browser.until("return location.search", json!(format!("?{section}&{range}&kind=session"))).await;
     let sessions = demo.json(&format!("api/sessions?{range}")).await;
     let figures = "return ['sessions', 'session-users'].map(name =>\
                    Number(document.querySelector(`[data-figure=\"${name}\"]`).textContent.replace(/\\D/g, '')))";
@@ -265,7 +281,11 @@ async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
     let demo = Demo::start(&dir).await;
     replay_to_end(&dir, &file);
     let browser = Browser::start(&dir).await;
-    browser.client.goto(&format!("{}?from=2019-01-01&to=2019-04-01&kind=session", demo.charts)).await.unwrap();
+    browser
+        .client
+        .goto(&format!("{}?section=trends&from=2019-01-01&to=2019-04-01&kind=session", demo.charts))
+        .await
+        .unwrap();
     let totals = demo.json("api/totals?from=2019-01-01&to=2019-04-01").await;
     let orders = totals["events"]["order"].to_string();
     browser.until("return document.querySelector('[data-figure=\"orders\"]').textContent", json!(orders)).await;
@@ -287,15 +307,16 @@ async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
 
     let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '')";
     demo.until("api/sessions", |sessions| sessions["pending"] == false).await;
-    for (figure, verdict) in [
-        ("orders-today", "= equal"),
-        ("daily", "= equal: 90 of 90 rows are the same"),
-        ("devices", "= equal: 2 of 2 rows are the same"),
-        ("parts", "= equal: 10 of 10 rows are the same"),
-        ("latest", "= equal"),
-        ("windows-chart", "= equal"),
-        ("windows", "= equal: 1,000 of 1,000 rows are the same"),
+    for (section, figure, verdict) in [
+        ("trends", "daily", "= equal: 90 of 90 rows are the same"),
+        ("trends", "devices", "= equal: 2 of 2 rows are the same"),
+        ("trends", "parts", "= equal: 10 of 10 rows are the same"),
+        ("windows", "windows-chart", "= equal"),
+        ("windows", "windows", "= equal: 1,000 of 1,000 rows are the same"),
+        ("live", "orders-today", "= equal"),
+        ("live", "latest", "= equal"),
     ] {
+        browser.click(&format!("#sections [data-section='{section}']")).await;
         browser.click(&format!("[data-sql='{figure}']")).await;
         browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
         browser.click("#sql-run").await;
@@ -304,6 +325,87 @@ async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
         browser.until(&begins, json!(verdict)).await;
         browser.click("#sql form button").await;
     }
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
+async fn sections_filters_and_comparison_are_in_the_address_and_back_undoes_them() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    let range = "from=2019-02-01&to=2019-03-01";
+    browser.client.goto(&format!("{}?section=funnel&{range}&product=clothes", demo.charts)).await.unwrap();
+
+    // filtered through the address
+    let stages = "return [...document.querySelectorAll('#stages tbody tr')].map(row =>\
+                  [...row.cells].slice(1, 3).map(cell => Number(cell.textContent.replace(/\\D/g, ''))))";
+    let expected = async |search: &str| {
+        let rows = demo.json(&format!("api/breakdown?by=event_type&{search}")).await["rows"].take();
+        let of = |stage: &str| rows.as_array().unwrap().iter().find(|row| row["value"] == stage).cloned();
+        let row = |stage| of(stage).map_or(json!([0, 0]), |row| json!([row[stage], row["users"]]));
+        json!([row("banner_show"), row("banner_click"), row("order")])
+    };
+    browser.click("#stages [data-toggle]").await;
+    browser.until(stages, expected(&format!("{range}&product=clothes")).await).await;
+    let title = browser.client.title().await.unwrap();
+    for part in ["Funnel", "2019", "product: Clothes"] {
+        assert!(title.contains(part), "{part} is not in {title}");
+    }
+
+    // by a click in the table, and off again by its chip
+    browser.click("#stages tbody tr:nth-child(3) button").await;
+    let search = "return location.search";
+    let both = format!("?section=funnel&{range}&product=clothes&event_type=order");
+    browser.until(search, json!(both)).await;
+    browser.until(stages, expected(&format!("{range}&product=clothes&event_type=order")).await).await;
+    browser.click("#filters li:nth-child(1) button").await;
+    browser.until(search, json!(format!("?section=funnel&{range}&product=clothes"))).await;
+    browser.client.back().await.unwrap();
+    browser.until(search, json!(both)).await;
+    browser.until("return document.querySelectorAll('#filters li').length", json!(3)).await;
+
+    // by keys: no filters, compared, the month before, another section
+    let keys = |keys| {
+        let browser = &browser;
+        async move { browser.client.find(Locator::Css("body")).await.unwrap().send_keys(keys).await.unwrap() }
+    };
+    keys("\u{e00c}").await;
+    browser.until(search, json!(format!("?section=funnel&{range}"))).await;
+    browser.until(stages, expected(range).await).await;
+    keys("x").await;
+    browser.until(search, json!(format!("?section=funnel&{range}&compare=previous"))).await;
+    let heads = "return [...document.querySelectorAll('#stages thead th')].map(cell => cell.textContent).join()";
+    browser.until(&format!("{heads}.includes('Events vs ')"), json!(true)).await;
+    let before = "return [...document.querySelectorAll('#stages tbody tr')].map(row =>\
+                  Number(row.cells[3].textContent.replace(/\\D/g, '')))";
+    let was = expected("from=2019-01-04&to=2019-02-01").await;
+    browser.until(before, json!([was[0][0], was[1][0], was[2][0]])).await;
+    keys("\u{e012}").await;
+    browser.until(stages, was).await;
+    keys("1").await;
+    browser.until("return document.querySelector('#stages').checkVisibility()", json!(false)).await;
+    browser.until("return document.querySelector('#latest').checkVisibility()", json!(true)).await;
+    keys("?").await;
+    browser.until("return document.querySelector('#keys').open", json!(true)).await;
+    browser.client.active_element().await.unwrap().send_keys("2").await.unwrap();
+    assert_eq!(browser.eval("return document.body.dataset.section").await, json!("live"), "keys of a dialog");
+    browser.client.active_element().await.unwrap().send_keys("\u{e00c}").await.unwrap();
+    browser.until("return document.querySelector('#keys').open", json!(false)).await;
+
+    keys("2").await;
+    let versus = "return / vs /.test(document.querySelector('[data-note=\"orders\"]').textContent)";
+    browser.until(versus, json!(true)).await;
+
+    // a filter that nothing passes is said
+    browser.client.goto(&format!("{}?section=funnel&{range}&product=nothing", demo.charts)).await.unwrap();
+    let words = "return document.querySelector('#range-empty-words').textContent.includes('Remove a filter')";
+    browser.until(words, json!(true)).await;
     browser.said_nothing().await;
 
     browser.end().await;

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { comparedRange, neighbour, readState, toggled, unfiltered, without, writeState } from "./state.js";
+
+test("an address without anything is the live section of all events", () => {
+  assert.deepEqual(readState(""), { section: "live", compare: "off", tz: null, filters: {} });
+  assert.deepEqual(readState("?section=nowhere&compare=apples"), readState(""));
+});
+
+test("a state is read back as it was written, and the rest of the address is kept", () => {
+  const search = writeState("?kind=session&product=sneakers", {
+    section: "funnel",
+    compare: "year",
+    tz: "Europe/Berlin",
+    product: ["clothes", "a&b=c"],
+    source: "shop",
+  });
+  assert.deepEqual(readState(search), {
+    section: "funnel",
+    compare: "year",
+    tz: "Europe/Berlin",
+    filters: { product: ["clothes", "a&b=c"], source: ["shop"] },
+  });
+  assert.equal(new URLSearchParams(search).get("kind"), "session");
+});
+
+test("what is the default does not stand in the address", () => {
+  assert.equal(writeState("?section=trends&compare=previous", { section: "live", compare: "off" }), "/");
+  assert.equal(writeState("?product=clothes", { product: null }), "/");
+});
+
+test("a value that is clicked again is no filter any more", () => {
+  assert.deepEqual(toggled({}, "product", "clothes"), { product: "clothes" });
+  assert.deepEqual(toggled({ product: ["clothes"] }, "product", "clothes"), { product: null });
+  assert.deepEqual(toggled({ product: ["clothes", "sneakers"] }, "product", "clothes"), { product: "clothes" });
+});
+
+test("one value of a filter, or all filters, can be taken off", () => {
+  const filters = { product: ["clothes", "sneakers"], source: ["shop"] };
+  assert.deepEqual(without(filters, "product", "clothes"), { product: ["sneakers"] });
+  assert.equal(writeState("?product=clothes&product=sneakers&source=shop", unfiltered(filters)), "/");
+});
+
+test("a range is compared with as many days before it, or the same days a year before", () => {
+  const week = { from: "2024-03-01", to: "2024-03-08" };
+  assert.deepEqual(comparedRange(week, "previous"), { from: "2024-02-23", to: "2024-03-01" });
+  assert.deepEqual(comparedRange(week, "year"), { from: "2023-03-01", to: "2023-03-08" });
+  assert.deepEqual(comparedRange({ from: "2024-02-29", to: "2024-03-01" }, "year"), {
+    from: "2023-02-28",
+    to: "2023-03-01",
+  });
+  assert.equal(comparedRange(week, "off"), null);
+});
+
+test("the periods before and after a range are as long as it is", () => {
+  const week = { from: "2024-03-01", to: "2024-03-08" };
+  assert.deepEqual(neighbour(week, -1), { from: "2024-02-23", to: "2024-03-01" });
+  assert.deepEqual(neighbour(week, 1), { from: "2024-03-08", to: "2024-03-15" });
+});
