@@ -1,6 +1,6 @@
 // A card of the page: a chart that can turn into its table and back.
 
-import { BarChart, CustomChart, PieChart } from "echarts/charts";
+import { BarChart, CustomChart, LineChart, PieChart } from "echarts/charts";
 import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
@@ -9,6 +9,7 @@ import { MOTION } from "./axes.js";
 echarts.use([
   BarChart,
   CustomChart,
+  LineChart,
   PieChart,
   AriaComponent,
   GridComponent,

@@ -23,7 +23,7 @@ import { Sales } from "./sections/sales.js";
 import { Seconds } from "./seconds.js";
 import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
-import { COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
+import { COMPARING, COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
 import { showTiles } from "./tiles.js";
 import { todayView } from "./today.js";
 import { Windows } from "./windows.js";
@@ -264,7 +264,7 @@ let was = narrowing();
 
 function showTitle() {
   const range = page.state.section === "live" || page.state.section === "pipeline" ? null : page.picked();
-  frame.title(range && [format.dayRange(range.from, range.to), page.versus()].filter(Boolean).join(" "));
+  frame.title(range && [format.dayRange(range.from, range.to, clock.zone), page.versus()].filter(Boolean).join(" "));
 }
 
 const live = new Live({
@@ -358,7 +358,7 @@ function nextTheme() {
 }
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 
-offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question(), narrowed: page.narrowed() }));
+offerSql(() => ({ today: clock.today, range: overTime.figures?.range, resolution: overTime.resolution, windows: windows.question(), narrowed: page.narrowed() }));
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
@@ -386,7 +386,9 @@ function goRange(wish, choice) {
   go(writeState(search === "/" ? "" : search, section), { choice });
 }
 function goPreset(key) {
-  const [from, to] = PRESETS.find((preset) => preset.key === key).range(clock.today);
+  const preset = PRESETS.find((one) => one.key === key);
+  if (preset.last) return goRange({ last: key }, key);
+  const [from, to] = preset.range(clock.today);
   goRange(from ? { from, to } : { all: true }, key);
 }
 function goBeside(by) {
@@ -399,11 +401,13 @@ listen({
   "/": () => document.getElementById("source").focus(),
   D: () => goPreset("today"),
   Y: () => goPreset("yesterday"),
+  H: () => goPreset("1h"),
   W: () => goPreset("7d"),
   M: () => goPreset("month"),
   A: () => goPreset("all"),
   L: () => page.choose({ section: "live" }),
   X: () => {
+    if (!COMPARING.includes(page.state.section)) return;
     const at = COMPARISONS.findIndex(({ key }) => key === page.state.compare);
     page.choose({ compare: COMPARISONS[(at + 1) % COMPARISONS.length].key });
   },

@@ -3,7 +3,7 @@
 import { countAxis, momentAxis } from "./axes.js";
 import { lengthInWords, overlap } from "./choice.js";
 import * as format from "./format.js";
-import { dayStart } from "./moments.js";
+import { startOf } from "./moments.js";
 import { GREY, groupColor, groupName } from "./palette.js";
 
 // a tooltip of more lines than these hides the chart
@@ -23,7 +23,7 @@ export function spanInWords({ start, end }, zone, { seconds = false } = {}) {
 }
 
 /**
- * `shape` is what spans.js made of the rows, `choice` a decided one of choice.js, `range` one of days of the zone,
+ * `shape` is what spans.js made of the rows, `choice` a decided one of choice.js, `range` one of range.js,
  * `cut` whether there are windows {before, after} the shape's.
  */
 export function windowsView({ shape, choice, range, cut, zone, now }) {
@@ -36,8 +36,8 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
     color: others ? GREY : groupColor(choice.group, value),
     sum,
   }));
-  const rangeStart = dayStart(range.from, zone);
-  const rangeEnd = dayStart(range.to, zone);
+  const rangeStart = startOf(range.from, zone);
+  const rangeEnd = startOf(range.to, zone);
   const ends = windows.reduce((last, { end }) => Math.max(last, end), -Infinity);
   const min = cut.before ? windows[0].start : Math.min(rangeStart, windows[0]?.start ?? rangeStart);
   const max = cut.after ? ends : Math.max(rangeEnd, ends);
@@ -66,7 +66,7 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
     ...(shape.grouped ? linesOf(window, named) : []),
   ];
   return {
-    label: `${windows.length} ${choice.kind} windows of ${lengthInWords(choice.size)}, ${format.dayRange(range.from, range.to)}${
+    label: `${windows.length} ${choice.kind} windows of ${lengthInWords(choice.size)}, ${format.dayRange(range.from, range.to, zone)}${
       shape.grouped ? `: ${named.map(({ name, sum }) => (hopping ? name : `${name} ${words(sum)}`)).join(", ")}` : ""
     }. The table beneath has them all.`,
     legend: shape.grouped

@@ -284,7 +284,7 @@ export class Windows {
         return;
       }
       const { kind: of, size, advance, gap, group_by, from, to } = question;
-      const name = ["windows", of, size, advance, gap, group_by, from, to].filter(Boolean).join("-");
+      const name = ["windows", of, size, advance, gap, group_by, from, to].filter(Boolean).join("-").replaceAll(":", "");
       if (kind === "csv") save(`${name}.csv`, "text/csv", csv(rows));
       else save(`${name}.json`, "application/json", `${JSON.stringify({ ...question, rows }, null, 1)}\n`);
       part("said").textContent = `${format.count(rows.length)} rows in ${name}.${kind}.`;
