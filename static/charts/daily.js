@@ -14,7 +14,7 @@ const LEFT = 44;
 const ALWAYS = ["banner_show", "banner_click", "order"];
 
 /**
- * `all` are rows by day or by the key of a fine group, `compared` {rows, versus} those of the period of comparison, moved
+ * `all` are rows by day or by the key of a fine group, `compared` {rows, period, versus} those of the period of comparison, moved
  * to where they are compared, or null.
  */
 export function dailyView({ all, list, group, today, period, compared }) {
@@ -31,7 +31,7 @@ export function dailyView({ all, list, group, today, period, compared }) {
   if (hasToday(list, today)) notes.push(UNFINISHED);
   if (missing.length)
     notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);
-  if (compared) notes.push(`The line is what there was before: ${compared.versus}.`);
+  if (compared) notes.push(`The line is ${compared.period}.`);
   const dense = list.length > 120;
   return {
     label: `Events over time, ${period}: ${panels

@@ -95,6 +95,7 @@ const ofDay = (options) => (day) => dateFormat({ timeZone: "UTC", ...options }).
 
 /** A calendar day ("2019-01-07") in words. */
 export const dayLong = ofDay({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const weekday = ofDay({ weekday: "long" });
 export const dayFull = ofDay({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
 export const dayMonth = ofDay({ day: "numeric", month: "short" });
 export const dayMonthYear = ofDay({ day: "numeric", month: "short", year: "numeric" });

@@ -40,7 +40,7 @@ export function ordersView({ all, byProduct, list, group, today, period, compare
   const notes = [];
   if (total === 0) notes.push("No orders in this range.");
   else if (hasToday(list, today)) notes.push(UNFINISHED);
-  if (compared) notes.push(`The line is all orders before: ${format.count(sum(before))}, ${compared.versus}.`);
+  if (compared) notes.push(`The line is ${compared.period}: ${format.count(sum(before))} orders.`);
   return {
     label: `Orders by product, ${period}: ${format.count(total)} in all. ${series
       .map(({ name, sums }) => `${name} ${format.count(sum(sums))}`)

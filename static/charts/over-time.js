@@ -163,7 +163,8 @@ export class OverTime {
     const before = this.#page.compared(range);
     if (before) {
       const { events } = await read("/api/totals", before, signal);
-      totals.compared = { events, versus: `vs ${format.dayRange(before.from, before.to, this.#clock.zone)}` };
+      const period = format.dayRange(before.from, before.to, this.#clock.zone);
+      totals.compared = { events, period, versus: `vs ${period}` };
     }
     const resolution = this.#resolution(range);
     const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, resolution, this.#clock.zone, this.#clock.today]);
@@ -227,7 +228,7 @@ export class OverTime {
       group,
       today: FINE[group] ? new Date(this.#clock.now()).toISOString() : this.#clock.today,
       period: format.dayRange(range.from, range.to, zone),
-      compared: compared && { rows: compared, versus: totals.compared.versus },
+      compared: compared && { rows: compared, ...totals.compared },
     };
     this.#cards.orders.show(ordersView({ ...shown, byProduct, page: this.#page }));
     this.#cards.daily.show(dailyView(shown));
@@ -237,7 +238,7 @@ export class OverTime {
 
   #showParts() {
     const { products, devices, onDevice, totals } = this.#shown;
-    showParts(parts({ products, devices, onDevice, total: { ...totals.events, users: totals.users } }));
+    showParts(parts({ products, devices, onDevice, total: { ...totals.events, users: totals.users } }), this.#page);
   }
 
   #showDevices(rows) {

@@ -19,7 +19,7 @@ import { Card } from "./card.js";
 import * as format from "./format.js";
 import { writeRange } from "./range.js";
 import { daysOf } from "./moments.js";
-import { COMPARING, comparedRange, readState, toggled, writeState } from "./state.js";
+import { COMPARING, comparedRange, readState, toggled, toggledAll, writeState } from "./state.js";
 
 export class Page {
   /** The shop's clock: now(), today, zone. */
@@ -89,6 +89,11 @@ export class Page {
   /** The change that a click on a value of a dimension makes: filter by it, or no longer. */
   toggle(dimension, value) {
     return toggled(this.state.filters, dimension, value);
+  }
+
+  /** The same for values of several dimensions at once, {product: "clothes", site_version: "mobile"}. */
+  toggleAll(values) {
+    return toggledAll(this.state.filters, values);
   }
 
   /** The JSON at a path of the API, see api.js. */

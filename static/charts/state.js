@@ -91,11 +91,14 @@ export function writeState(search, change) {
   return query.size ? `?${query}` : "/";
 }
 
-/** The change that sets a dimension's filter to the value, or takes it off where it is just that. */
-export function toggled(filters, dimension, value) {
-  const now = filters[dimension] ?? [];
-  return { [dimension]: now.length === 1 && now[0] === value ? null : value };
+/** The change that sets the filters of dimensions to a value each, or takes them off where they are just that. */
+export function toggledAll(filters, values) {
+  const are = Object.entries(values).every(([name, value]) => filters[name]?.length === 1 && filters[name][0] === value);
+  return are ? Object.fromEntries(Object.keys(values).map((name) => [name, null])) : { ...values };
 }
+
+/** The same for one dimension. */
+export const toggled = (filters, dimension, value) => toggledAll(filters, { [dimension]: value });
 
 /** The change that takes one value of a filter off. */
 export function without(filters, dimension, value) {

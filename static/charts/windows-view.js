@@ -26,7 +26,7 @@ export function spanInWords({ start, end }, zone, { seconds = false } = {}) {
  * `shape` is what spans.js made of the rows, `choice` a decided one of choice.js, `range` one of range.js,
  * `cut` whether there are windows {before, after} the shape's.
  */
-export function windowsView({ shape, choice, range, cut, zone, now }) {
+export function windowsView({ shape, choice, range, cut, zone, now, page }) {
   const { windows, groups } = shape;
   const hopping = choice.kind === "hopping";
   const figure = FIGURES[choice.figure];
@@ -34,6 +34,7 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
   const named = groups.map(({ value, others, sum }) => ({
     name: others ? `${format.count(others)} others` : groupName(choice.group, value),
     color: others ? GREY : groupColor(choice.group, value),
+    pick: others || value === null || !choice.group ? null : page.toggle(choice.group, value),
     sum,
   }));
   const rangeStart = startOf(range.from, zone);
@@ -71,7 +72,7 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
     }. The table beneath has them all.`,
     legend: shape.grouped
       ? // an event of hopping windows is counted several times, so that sums say nothing
-        named.map(({ name, color, sum }) => (hopping ? { name, color } : { name, color, value: format.count(sum) }))
+        named.map(({ name, color, pick, sum }) => ({ name, color, pick, ...(hopping ? {} : { value: format.count(sum) }) }))
       : [],
     note: notes.join(" "),
     height: lanes ? Math.max(200, named.length * LANE + 40) : undefined,
