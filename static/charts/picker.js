@@ -130,7 +130,7 @@ export class Picker {
     }
     form.elements.to.setCustomValidity("");
     const days = Math.round(lengthOf({ from, to }) / 86_400_000);
-    const length = isTimed(from) ? format.length(lengthOf({ from, to }) / 1000) : `${format.count(days)} ${days === 1 ? "day" : "days"}`;
+    const length = isTimed(from) ? `${format.length(lengthOf({ from, to }) / 1000)}, times` : `${format.count(days)} ${days === 1 ? "day" : "days"}`;
     words.textContent = `${format.dayRange(from, to, zone)} · ${length} of ${zone} · ${format.count(events)} ${events === 1 ? "event" : "events"}`;
   }
 
