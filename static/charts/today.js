@@ -96,7 +96,7 @@ export function todayView(rows, today, page, usual = null) {
         axisLabel: { show: !flat, color: theme.muted, fontSize: 12, formatter: format.axis },
       });
       return {
-        grid: { id: "grid", left: 4, right: flat ? 32 : 4, top: flat ? 4 : 24, bottom: 4, outerBoundsMode: "same" },
+        grid: { id: "grid", left: 4, right: flat ? 48 : 4, top: flat ? 4 : 24, bottom: 4, outerBoundsMode: "same" },
         xAxis: [flat ? counts : names],
         yAxis: [flat ? names : counts],
         tooltip: { trigger: "axis", valueFormatter: format.count },

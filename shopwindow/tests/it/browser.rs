@@ -65,7 +65,9 @@ impl Browser {
             "const canvas = document.querySelector('{canvas}');\
              canvas.scrollIntoView({{ block: 'center' }});\
              const [width, height] = [canvas.width, canvas.height];\
-             const {{ data }} = canvas.getContext('2d').getImageData(0, 0, width, height);\
+             const copy = new OffscreenCanvas(width, height).getContext('2d', {{ willReadFrequently: true }});\
+             copy.drawImage(canvas, 0, 0);\
+             const {{ data }} = copy.getImageData(0, 0, width, height);\
              const is = (x, y) => [{red}, {green}, {blue}].every((c, i) => data[4 * (y * width + x) + i] === c);\
              const near = [-4, 0, 4];\
              for (let y = 4; y < height - 4; y++)\
@@ -82,7 +84,9 @@ impl Browser {
         let click = MouseActions::new("mouse".to_owned())
             .then(PointerAction::MoveTo { duration: None, x, y })
             .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
-            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT })
+            // what the pointer is over has another colour
+            .then(PointerAction::MoveTo { duration: None, x: 0.0, y: 0.0 });
         self.client.perform_actions(click).await.unwrap();
     }
 
