@@ -1,4 +1,5 @@
--- Orders by the values of a dimension: how many brought something in, how many failed, revenue, averages and customers.
+-- Orders by the values of a dimension: how many brought something in, how many failed, revenue, averages and customers;
+-- largest revenue first, in the currency that has most of it.
 with e as not materialized (
     select dimension(e, :'by') as value, e.user_id, e.currency, e.amount as asked, revenue(e) as amount, e.price,
         e.quantity, failed(e.status) is true as failed
@@ -15,6 +16,9 @@ money as (
         round(avg(price) filter (where not failed), 2) as average_price
     from e
     group by value, currency
+),
+main as (
+    select currency from money group by currency order by sum(amount) desc nulls last, currency limit 1
 )
 select
     customers.value, orders, users,
@@ -26,5 +30,6 @@ select
 from customers
 join money on money.value is not distinct from customers.value
 group by customers.value, orders, users
-order by max(money.amount) desc nulls last, orders desc, customers.value collate "C" nulls last
+order by max(money.amount) filter (where currency = (select main.currency from main)) desc nulls last, sum(sold) desc,
+    orders desc, customers.value collate "C" nulls last
 limit :'limit';
