@@ -29,14 +29,21 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
     return nothing(`${why} To see some:`, command);
   }
   const sorted = rows.toSorted((a, b) => figure(b, choice) - figure(a, choice));
-  const all = sorted.reduce((total, row) => total + figure(row, choice), 0);
-  const bars = sorted.slice(0, sorted.length > MOST + 1 ? MOST : MOST + 1).map((row) => ({
+  // what is not stated would dwarf the rest, and what has other currencies only has no length in this one
+  const unstated = sorted.find(({ value }) => value === null);
+  const stated = sorted.filter((row) => row !== unstated && figure(row, choice) > 0);
+  const all = stated.reduce((total, row) => total + figure(row, choice), 0);
+  const notes = [
+    stated.length ? null : `None of these brought in any ${choice.currency}.`,
+    unstated && `Not stated: ${format.count(unstated.orders)} orders, ${amountWords(unstated.amount, choice.currency)}.`,
+  ];
+  const bars = stated.slice(0, stated.length > MOST + 1 ? MOST : MOST + 1).map((row) => ({
     row,
     name: groupName(by, row.value),
-    color: row.value === null ? GREY : by === "product" ? productColor(row.value) : COLOR,
-    pick: row.value === null ? null : page.toggle(by, row.value),
+    color: by === "product" ? productColor(row.value) : COLOR,
+    pick: page.toggle(by, row.value),
   }));
-  const rest = sorted.slice(bars.length);
+  const rest = stated.slice(bars.length);
   // others have no average that is comparable
   if (rest.length && !cut && choice.measure.key !== "average") bars.push(others(rest));
   for (const bar of bars) bar.value = figure(bar.row, choice);
@@ -59,6 +66,7 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
   const label = ({ row }) => [words(figure(row, choice), choice), share(row)].filter(Boolean).join(" · ");
   return {
     label: `${choice.measure.name} by ${what.toLowerCase()}: ${bars.map((bar) => `${bar.name} ${label(bar)}`).join(", ")}.`,
+    note: notes.filter(Boolean).join(" "),
     ...drawn(bars, { id: by, name: choice.measure.name, label: (i) => label(bars[i]), tip: (i) => tip(bars[i]) }),
     table: () => ({
       head: [what, "Orders", "Revenue", "Average order", "Customers", "Failed", ...(before ? [`${choice.measure.name} ${versus}`] : [])],
@@ -164,15 +172,15 @@ export function failedView(rows, { choice, page, command }) {
 /** What a piece of each product costs on average, and how that has changed since `before`, rows of an earlier period. */
 export function pricesView(rows, before, { choice, page, versus, command }) {
   const price = (row) => row?.average_price[choice.currency];
-  const list = rows.filter(price).toSorted((a, b) => Number(price(b)) - Number(price(a)));
+  const list = rows.filter((row) => row.value !== null && price(row)).toSorted((a, b) => Number(price(b)) - Number(price(a)));
   if (!list.length) return nothing("No order of these tells a price. To see some:", command);
   const was = new Map(before.map((row) => [row.value, row]));
   const bars = list.slice(0, 2 * MOST).map((row) => ({
     row,
     name: groupName("product", row.value),
-    color: row.value === null ? GREY : productColor(row.value),
+    color: productColor(row.value),
     value: Number(price(row)),
-    pick: row.value === null ? null : page.toggle("product", row.value),
+    pick: page.toggle("product", row.value),
   }));
   const change = (row) => format.change(Number(price(row)), Number(price(was.get(row.value)) ?? 0));
   const label = (row) => `${format.moneyShort(price(row), choice.currency)} · ${change(row)}`;

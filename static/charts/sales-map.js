@@ -6,7 +6,6 @@ import { nothing } from "./sales-bars.js";
 import { amountWords, figure, words } from "./sales-figures.js";
 import { stateOf } from "./states.js";
 
-const TALLEST = 560;
 const POINT = "#b06a00";
 
 /**
@@ -106,12 +105,10 @@ export function mapView(rows, places, us, { choice, page, command }) {
       ],
     }),
     option: (theme, width) => {
-      const height = Math.min((width * us.HEIGHT) / us.WIDTH, TALLEST);
-      const across = (height * us.WIDTH) / us.HEIGHT;
       const [r, g, b] = theme.accent.match(/[\d.]+/g);
       return {
         animation: false,
-        grid: { id: "grid", left: (width - across) / 2, top: 0, width: across, height },
+        grid: { id: "grid", left: 0, right: 0, top: 0, bottom: 0 },
         xAxis: [{ id: "x", type: "value", min: 0, max: us.WIDTH, show: false }],
         yAxis: [{ id: "y", type: "value", min: 0, max: us.HEIGHT, inverse: true, show: false }],
         tooltip: {

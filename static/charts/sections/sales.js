@@ -185,8 +185,10 @@ export class Sales {
   #showTiles() {
     const { total, before, compared, live } = this.#shown;
     const versus = compared ? this.#page.versus() : "";
+    // averages stand in the order of the revenue above them
+    const order = currencies(total?.amount ?? {});
     const money = (name, of, was) => {
-      const lines = currencies(of ?? {});
+      const lines = order.filter((currency) => of?.[currency] !== undefined);
       write(
         name,
         lines.map((currency) => ({ text: format.moneyShort(of[currency], currency), full: format.money(of[currency], currency) })),
