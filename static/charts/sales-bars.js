@@ -33,7 +33,9 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
   const unstated = sorted.find(({ value }) => value === null);
   const stated = sorted.filter((row) => row !== unstated && figure(row, choice) > 0);
   const all = stated.reduce((total, row) => total + figure(row, choice), 0);
+  const versus = before ? page.versus() : "";
   const notes = [
+    before && `Changes ${versus}.`,
     stated.length ? null : `None of these brought in any ${choice.currency}.`,
     unstated && `Not stated: ${format.count(unstated.orders)} orders, ${amountWords(unstated.amount, choice.currency)}.`,
   ];
@@ -50,7 +52,6 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
   const share = (row) =>
     cut || choice.measure.key === "average" ? "" : format.percent(figure(row, choice), all);
   const was = new Map((before ?? []).map((row) => [row.value, row]));
-  const versus = before ? page.versus() : "";
   const change = (row) => format.change(figure(row, choice), figure(was.get(row.value), choice));
   const tip = ({ name, row }) =>
     [
@@ -63,7 +64,8 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
     ]
       .filter(Boolean)
       .join("\n");
-  const label = ({ row }) => [words(figure(row, choice), choice), share(row)].filter(Boolean).join(" · ");
+  const beside = (row) => (before && row.value !== undefined ? change(row) : share(row));
+  const label = ({ row }) => [words(figure(row, choice), choice), beside(row)].filter(Boolean).join(" · ");
   return {
     label: `${choice.measure.name} by ${what.toLowerCase()}: ${bars.map((bar) => `${bar.name} ${label(bar)}`).join(", ")}.`,
     note: notes.filter(Boolean).join(" "),
@@ -183,10 +185,11 @@ export function pricesView(rows, before, { choice, page, versus, command }) {
     pick: page.toggle("product", row.value),
   }));
   const change = (row) => format.change(Number(price(row)), Number(price(was.get(row.value)) ?? 0));
-  const label = (row) => `${format.moneyShort(price(row), choice.currency)} · ${change(row)}`;
+  const label = (row) =>
+    format.moneyShort(price(row), choice.currency) + (price(was.get(row.value)) ? ` · ${change(row)}` : "");
   return {
     label: `Average price of a piece: ${bars.map(({ name, row }) => `${name} ${label(row)}`).join(", ")}.`,
-    note: `Of orders that did not fail. Change ${versus}.`,
+    note: `Of orders that did not fail. Changes ${versus}.`,
     ...drawn(bars, {
       id: "prices",
       name: "Average price",

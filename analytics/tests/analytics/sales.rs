@@ -26,7 +26,10 @@ async fn store_orders(pool: &PgPool) {
             from_kent("ann", json!({ "price": "20.50", "amount": "20.50", "latitude": 41.149 })),
             from_kent("bob", json!({ "price": "99", "quantity": 1, "amount": "99", "status": "FRAUD" })),
             event("bob", json!({ "brand": "acme", "price": "7", "amount": "7", "currency": "EUR", "city": "Kent" })),
-            event("cid", json!({ "brand": "zenith", "price": "40", "quantity": 3, "amount": "120", "currency": "EUR" })),
+            event(
+                "cid",
+                json!({ "brand": "zenith", "price": "40", "quantity": 3, "amount": "120", "currency": "EUR" })
+            ),
             event("cid", json!({ "brand": "zenith", "status": "failed_checkout", "amount": "8", "currency": "EUR" })),
             // a log of banners has orders without anything
             event("dee", json!({})),
