@@ -101,7 +101,7 @@ async fn the_page_shows_what_sells_where_and_what_failed_and_filters_by_a_click(
     let click = "const canvas = document.querySelector('#sales-states canvas');\
                  canvas.scrollIntoView({ block: 'center' });\
                  const { left, top, width, height } = canvas.getBoundingClientRect();\
-                 return [Math.round(left + width * 547 / 975), Math.round(top + height * 263 / 610)]";
+                 return [Math.round(left + width * 540 / 975), Math.round(top + height * 229 / 610)]";
     let at = browser.eval(click).await;
     browser.press(at[0].as_f64().unwrap(), at[1].as_f64().unwrap()).await;
     browser.until("return location.search", json!("?section=sales&state=Iowa")).await;
