@@ -16,7 +16,7 @@ export const nothing = (why, command) => ({
   note: why,
   command,
   height: 1,
-  option: () => ({ grid: [], xAxis: [], yAxis: [], series: [] }),
+  option: () => ({ grid: [], xAxis: [], yAxis: [], tooltip: {}, series: [] }),
 });
 
 /**
@@ -64,7 +64,8 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
     ]
       .filter(Boolean)
       .join("\n");
-  const beside = (row) => (before && row.value !== undefined ? change(row) : share(row));
+  // others are others in another period
+  const beside = (row) => (!before ? share(row) : row.value === undefined ? "" : change(row));
   const label = ({ row }) => [words(figure(row, choice), choice), beside(row)].filter(Boolean).join(" · ");
   return {
     label: `${choice.measure.name} by ${what.toLowerCase()}: ${bars.map((bar) => `${bar.name} ${label(bar)}`).join(", ")}.`,

@@ -47,6 +47,7 @@ export function offerSql(page) {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-sql]");
     if (!button) return;
+    stop();
     work = new AbortController();
     const { signal } = work;
     figure = null;
@@ -87,7 +88,9 @@ export function offerSql(page) {
     if (!signal.aborted) runButton.textContent = "Run it again";
   });
 
-  dialog.addEventListener("close", () => work.abort(new DOMException("closed", "AbortError")));
+  const stop = () => work.abort(new DOMException("closed", "AbortError"));
+  // it is told late: the dialog may be open again, and for another figure
+  dialog.addEventListener("close", () => dialog.open || stop());
 }
 
 function say(words) {

@@ -140,7 +140,9 @@ async fn the_page_shows_what_sells_where_and_what_failed_and_filters_by_a_click(
         "sales-minutes",
     ] {
         browser.eval(&format!("document.querySelector('[data-sql=\"{name}\"]').click()")).await;
-        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
+        let trouble =
+            "return document.querySelector('#sql-run').disabled && document.querySelector('#sql-said').textContent";
+        browser.until(trouble, json!(false)).await;
         browser.click("#sql-run").await;
         browser.until(sign, json!("= equal")).await;
         browser.click("#sql form button").await;
