@@ -39,6 +39,19 @@ struct Sale {
     average_price: Json<Amount>,
 }
 
+/// A row of `sales.sql`: of the orders with details.
+struct Sold {
+    value: Option<String>,
+    orders: i64,
+    amount: Json<Amount>,
+    sold: i64,
+    failed: i64,
+    units: Option<i64>,
+    lost: Json<Amount>,
+    average_order: Json<Amount>,
+    average_price: Json<Amount>,
+}
+
 #[derive(Serialize)]
 struct Places {
     rows: Vec<Place>,
@@ -106,7 +119,8 @@ impl Sales {
         }
         let span = Span::of(&question, View::Rows, &known.zones, connection).await?;
         let [from_day, to_day] = dates(&span);
-        let sold = sqlx::query_file!(
+        let sold = sqlx::query_file_as!(
+            Sold,
             "queries/sales.sql",
             by.unwrap_or("none"),
             span.starting,
@@ -119,7 +133,18 @@ impl Sales {
         .fetch_all(&mut *connection)
         .await?;
 
+        let with_details: i64 = sold.iter().map(|row| row.orders).sum();
         let counted = match by {
+            // of users the kept counts do not tell apart, and all rows are many: not where those with details are all
+            Some("user_id") if Totals::of(&question, known, connection).await?.orders().orders == with_details => {
+                let row = |row: &Sold| Orders {
+                    value: row.value.clone(),
+                    orders: row.orders,
+                    users: 1,
+                    amount: Json(row.amount.0.clone()),
+                };
+                sold.iter().map(row).collect()
+            }
             Some(by) => Breakdown::of(&question, by, i64::MAX, known, connection).await?.orders(),
             None => vec![Totals::of(&question, known, connection).await?.orders()],
         };
@@ -128,18 +153,7 @@ impl Sales {
         let mut counted: Vec<_> =
             counted.into_iter().filter(|row| row.orders > 0).map(|row| (place.get(&row.value).copied(), row)).collect();
         counted.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
-        let rows = counted.into_iter().take(limit).map(|(place, row)| {
-            let Some(more) = place.map(|i| &sold[i]) else { return Sale::from(row) };
-            Sale {
-                sold: more.sold,
-                failed: more.failed,
-                units: more.units,
-                lost: Json(more.lost.0.clone()),
-                average_order: Json(more.average_order.0.clone()),
-                average_price: Json(more.average_price.0.clone()),
-                ..Sale::from(row)
-            }
-        });
+        let rows = counted.into_iter().take(limit).map(|(place, row)| Sale::of(row, place.map(|i| &sold[i])));
         Ok(Self { rows: rows.collect() })
     }
 }
@@ -152,9 +166,19 @@ pub(crate) struct Orders {
     pub(crate) amount: Json<Amount>,
 }
 
-impl From<Orders> for Sale {
-    fn from(Orders { value, orders, users, amount }: Orders) -> Self {
-        Self { value, orders, users, amount, ..Self::default() }
+impl Sale {
+    fn of(Orders { value, orders, users, amount }: Orders, sold: Option<&Sold>) -> Self {
+        let plain = Self { value, orders, users, amount, ..Self::default() };
+        let Some(sold) = sold else { return plain };
+        Self {
+            sold: sold.sold,
+            failed: sold.failed,
+            units: sold.units,
+            lost: Json(sold.lost.0.clone()),
+            average_order: Json(sold.average_order.0.clone()),
+            average_price: Json(sold.average_price.0.clone()),
+            ..plain
+        }
     }
 }
 

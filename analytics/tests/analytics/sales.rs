@@ -70,6 +70,14 @@ async fn sales_tell_what_orders_brought_in_and_what_became_of_them(pool: PgPool)
             "average_order": { "USD": "15.25", "EUR": "63.50" }, "average_price": { "USD": "12.75", "EUR": "23.50" }
         }])
     );
+    // customers are the same whether all orders have details or not
+    let ann = json!(["ann", 2, 1, { "USD": "30.50" }]);
+    for question in ["", "&state=Ohio"] {
+        let rows = app.json(&format!("/api/sales?by=user_id{question}")).await["rows"].take();
+        let rows = rows.as_array().unwrap().iter();
+        let mut found = rows.map(|row| json!([row["value"], row["orders"], row["users"], row["amount"]]));
+        assert!(found.any(|row| row == ann), "{question}");
+    }
     // orders are asked for, or nothing is
     assert_eq!(app.json("/api/sales?event_type=order&event_type=cart").await["rows"][0]["orders"], 8);
     assert_eq!(app.json("/api/sales?event_type=banner_show").await["rows"], json!([]));
