@@ -13,6 +13,7 @@ use crate::Analytics;
 use crate::details;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
+use crate::sales::Orders;
 use crate::sessions::{self, SessionDays};
 use crate::span::{Span, View, Zones};
 use crate::users::{Pending, Sets, Users};
@@ -211,6 +212,14 @@ impl Breakdown {
     }
 }
 
+impl Breakdown {
+    /// What it tells about orders.
+    pub(crate) fn orders(self) -> Vec<Orders> {
+        let orders = |Part { value, order, amount, users, .. }| Orders { value, orders: order, users, amount };
+        self.rows.into_iter().map(orders).collect()
+    }
+}
+
 impl Counted {
     fn with(self, users: &Users) -> Part {
         let users = users.of(self.value.as_deref());
@@ -265,6 +274,13 @@ impl Totals {
             last: all.last.map(rfc3339),
             pending: pending.map_or(Lag::Not(false), Lag::Range),
         })
+    }
+}
+
+impl Totals {
+    /// What it tells about orders.
+    pub(crate) fn orders(self) -> Orders {
+        Orders { value: None, orders: self.events.order, users: self.users, amount: self.amount }
     }
 }
 

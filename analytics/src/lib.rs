@@ -3,7 +3,7 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `funnel`, `windows`, `sessions` and `lookup` answer in JSON, `details` counts what few events have, `users`
+//! `sales`, `funnel`, `windows`, `sessions` and `lookup` answer in JSON, `details` counts what few events have, `users`
 //! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
 //! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong.
 
@@ -19,6 +19,7 @@ mod pipeline;
 mod problem;
 mod profiling;
 mod question;
+mod sales;
 mod sessions;
 mod span;
 mod sql;
@@ -176,6 +177,8 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/daily").route(read().to(figures::daily)))
         .service(get("/api/breakdown").route(read().to(figures::breakdown)))
         .service(get("/api/totals").route(read().to(figures::totals)))
+        .service(get("/api/sales").route(read().to(sales::sales)))
+        .service(get("/api/places").route(read().to(sales::places)))
         .service(get("/api/windows").route(read().to(windows::windows)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)))
         .service(get("/api/funnel").route(read().to(funnel::funnel)))

@@ -111,7 +111,7 @@ export class Card {
    * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
    * `pick({seriesId, name, dataIndex})` the change of the address that a click on a bar or slice makes, or null;
    * entries of the legend have theirs as `pick`, and the table those of its rows as `picks`.
-   * `note` a sentence beneath, `height` of the plot in pixels when it is not the style sheet's.
+   * `note` a sentence beneath, with `command` one to copy after it, `height` of the plot in pixels when it is not the style sheet's.
    */
   show(view) {
     this.#view = view;
@@ -128,7 +128,7 @@ export class Card {
     this.#plot.hidden = asTable;
     this.#table.hidden = !asTable;
     writeLegend(this.#section.querySelector(".legend"), view.legend, this.#pick);
-    this.#section.querySelector(".note").textContent = view.note ?? "";
+    writeNote(this.#section.querySelector(".note"), view);
     if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
   }
@@ -191,6 +191,13 @@ function line(cells, scope) {
     row.append(element);
   });
   return row;
+}
+
+function writeNote(element, { note = "", command }) {
+  const code = document.createElement("code");
+  code.className = "command";
+  code.textContent = command ?? "";
+  element.replaceChildren(note, ...(command ? [" ", code] : []));
 }
 
 /** A button that filters by what it is called, or no longer. */

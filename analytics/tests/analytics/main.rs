@@ -14,6 +14,7 @@ mod parameters;
 mod pipeline;
 mod profiling;
 mod random;
+mod sales;
 mod sessions;
 mod sources;
 mod sql;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
@@ -19,13 +19,13 @@ const USER_AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 /// A browser with a profile of its own, driven through chromedriver.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Browser {
-    async fn start(dir: &Dir) -> Self {
+    pub(crate) async fn start(dir: &Dir) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -55,7 +55,7 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
@@ -90,12 +90,21 @@ impl Browser {
         self.client.perform_actions(click).await.unwrap();
     }
 
-    async fn eval(&self, script: &str) -> Value {
+    /// Clicks where it is told, as a mouse does: what is drawn has no elements.
+    pub(crate) async fn press(&self, x: f64, y: f64) {
+        let mouse = MouseActions::new("mouse".into())
+            .then(PointerAction::MoveTo { duration: None, x, y })
+            .then(PointerAction::Down { button: 0 })
+            .then(PointerAction::Up { button: 0 });
+        self.client.perform_actions(mouse).await.unwrap();
+    }
+
+    pub(crate) async fn eval(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
     /// How long it took until the script, run again and again, returned what was expected.
-    async fn until(&self, script: &str, expected: Value) -> Duration {
+    pub(crate) async fn until(&self, script: &str, expected: Value) -> Duration {
         let begin = Instant::now();
         loop {
             let value = self.eval(script).await;
@@ -107,12 +116,12 @@ impl Browser {
         }
     }
 
-    async fn said_nothing(&self) {
+    pub(crate) async fn said_nothing(&self) {
         let said = self.client.issue_cmd(Console).await.unwrap();
         assert_eq!(said, json!([]), "the console is not empty");
     }
 
-    async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.client.close().await.unwrap();
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();

@@ -12,6 +12,7 @@ mod imports;
 mod kills;
 mod pipeline;
 mod profile;
+mod sales;
 mod services;
 mod simulate;
 mod verify;
