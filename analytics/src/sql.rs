@@ -41,6 +41,8 @@ const QUERIES: &[(&str, &str)] = &[
     ("orders", include_str!("../../sql/page/orders.sql")),
     ("breakdown", include_str!("../../sql/page/breakdown.sql")),
     ("devices", include_str!("../../sql/page/devices.sql")),
+    ("funnel", include_str!("../../sql/page/funnel.sql")),
+    ("funnel_by", include_str!("../../sql/page/funnel_by.sql")),
     ("latest", include_str!("../../sql/page/latest.sql")),
     ("sessions", include_str!("../../sql/page/sessions.sql")),
 ];

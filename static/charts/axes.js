@@ -107,6 +107,29 @@ export function countAxis(theme, more) {
   };
 }
 
+/** A value axis of parts of a whole, which may exceed it. */
+export const percentAxis = (theme, more) =>
+  countAxis(theme, {
+    max: null,
+    minInterval: 0,
+    axisLabel: { color: theme.muted, fontSize: 12, formatter: (part) => format.percent(part, 1), hideOverlap: true },
+    ...more,
+  });
+
+/** The axis of horizontal bars, the first on top. */
+export function nameAxis(theme, names, more) {
+  return {
+    id: "names",
+    type: "category",
+    inverse: true,
+    data: names,
+    axisLine: { lineStyle: { color: theme.line } },
+    axisTick: { show: false },
+    axisLabel: { color: theme.text, fontSize: 13, width: 140, overflow: "truncate" },
+    ...more,
+  };
+}
+
 /** Figures by bucket as bar items: today's bucket, not over yet, is paler; the future has no bar. */
 export function barItems(sums, list, today) {
   return sums.map((value, i) => {

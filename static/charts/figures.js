@@ -18,7 +18,7 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, windows, narrowed}, see main.js.
+ * finer than the figure. `page` gives what the page is at: {today, range, windows, narrowed, by}, see main.js.
  */
 export function figureOf(name, page) {
   const { today, range, windows, narrowed } = page;
@@ -57,6 +57,15 @@ export function figureOf(name, page) {
     kept: async (signal) => (await read("/api/breakdown", { ...parameters, limit: MOST_ROWS }, signal)).rows,
   });
 
+  const stages = (title, query, parameters) => ({
+    title,
+    query,
+    parameters,
+    key: query === "funnel" ? ["stage"] : ["value", "stage"],
+    columns: ["events", "users", "left"],
+    kept: async (signal) => (await read("/api/funnel", parameters, signal)).rows,
+  });
+
   const figures = {
     "shows-today": () => ofToday("Shows", "banner_show", (row) => row.banner_show),
     "clicks-today": () => ofToday("Clicks", "banner_click", (row) => row.banner_click),
@@ -88,6 +97,9 @@ export function figureOf(name, page) {
       columns: [...TYPES, "users"],
       kept: (signal) => productsOnDevices(range, signal),
     }),
+    funnel: () => stages("The stages", "funnel", range),
+    "funnel-by": () => stages("The stages by a dimension", "funnel_by", { ...range, by: page.by ?? "product", limit: 12 }),
+    "funnel-lost": () => stages("The stages of products", "funnel_by", { ...range, by: "product", limit: 100 }),
     latest: () => ({
       title: "The newest events",
       query: "latest",
