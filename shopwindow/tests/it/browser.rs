@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
@@ -18,13 +20,13 @@ const USER_AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 /// A browser with a profile of its own, driven through chromedriver.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Browser {
-    async fn start(dir: &Dir) -> Self {
+    pub(crate) async fn start(dir: &Dir) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -54,16 +56,16 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
-    async fn eval(&self, script: &str) -> Value {
+    pub(crate) async fn eval(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
     /// How long it took until the script, run again and again, returned what was expected.
-    async fn until(&self, script: &str, expected: Value) -> Duration {
+    pub(crate) async fn until(&self, script: &str, expected: Value) -> Duration {
         let begin = Instant::now();
         loop {
             let value = self.eval(script).await;
@@ -75,12 +77,27 @@ impl Browser {
         }
     }
 
-    async fn said_nothing(&self) {
+    pub(crate) async fn said_nothing(&self) {
         let said = self.client.issue_cmd(Console).await.unwrap();
         assert_eq!(said, json!([]), "the console is not empty");
     }
 
-    async fn end(mut self) {
+    /// Lays the page out for a screen of this width.
+    pub(crate) async fn resize(&self, width: u32) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
+    }
+
+    /// The whole page as PNG.
+    pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
+        let height = self.eval("return document.documentElement.scrollHeight").await;
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        let asked = DevTools("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
+        let answer = self.client.issue_cmd(asked).await.unwrap();
+        BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn end(mut self) {
         self.client.close().await.unwrap();
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
@@ -98,6 +115,20 @@ impl WebDriverCompatibleCommand for Console {
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+/// A command of Chromium's own protocol.
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
     }
 }
 

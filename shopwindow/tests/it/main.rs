@@ -12,6 +12,7 @@ mod imports;
 mod kills;
 mod pipeline;
 mod profile;
+mod sections;
 mod services;
 mod simulate;
 mod verify;

@@ -60,7 +60,7 @@ export class Data {
     body.replaceChildren(...rows.map((row) => this.#importRow(row)));
     body.querySelector(`[data-id="${CSS.escape(focused ?? "")}"] button`)?.focus();
     said.textContent = rows.length
-      ? "A file that was cut off goes on where it was when it is replayed again. To be rid of an import: shopwindow imports delete ID, its ID is in the table’s CSV and at each name."
+      ? "A file that was cut off goes on where it was when it is replayed again. To be rid of one: shopwindow imports delete ID, as shopwindow imports list tells."
       : "Nothing was imported yet. In a terminal of the checkout:";
     if (!rows.length) section.querySelector('[data-part="none"]').before(said);
     else box.after(said);
@@ -129,8 +129,10 @@ export class Data {
     );
     const of = picked ? " of this import" : "";
     if (!rows.length) said.textContent = `Nothing${of} was rejected.`;
-    else if (rows.length === REJECTED) said.textContent = `The latest ${REJECTED}${of}. All are in the table rejected_events; shopwindow imports rejects ID writes a file's lines to be mended.`;
-    else said.textContent = `All${of}. shopwindow imports rejects ID writes a file's lines to be mended and replayed.`;
+    else {
+      const all = rows.length === REJECTED ? `The latest ${REJECTED}${of}; all are in the table rejected_events.` : "";
+      said.textContent = `${all} A file’s lines are in FILE.rejected.csv beside it, to be mended and replayed.`.trim();
+    }
   }
 
   /** An event that is asked for is found, or it is said why not; that is no failure of the section. */

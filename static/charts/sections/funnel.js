@@ -39,7 +39,7 @@ export class Funnel {
     this.#cards.stages.show(stagesView(stages.rows, before?.[0].rows, page));
     this.#cards["funnel-by"].show(byView(values.rows, by, page));
     this.#cards["funnel-lost"].show(lostView(products.rows, page));
-    const pending = stages.pending || totals.pending;
+    const { pending } = stages;
     document.getElementById("funnel-pending").textContent = pending
       ? "Users of the newest events are still being counted: users lag behind events for a moment."
       : "";
