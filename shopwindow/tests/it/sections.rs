@@ -33,7 +33,7 @@ fn fill(dir: &Dir) {
 
 /// Whether every card that is shown has its figures.
 const DRAWN: &str = "const cards = [...document.querySelectorAll('[data-state]')].filter(card => card.checkVisibility());\
-                     return cards.length > 1 && cards.every(card => card.dataset.state !== 'loading')";
+                     return cards.length > 0 && cards.every(card => card.dataset.state !== 'loading')";
 
 #[tokio::test]
 async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
@@ -49,7 +49,9 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
         browser.eval(&format!("localStorage.setItem('theme', '{theme}')")).await;
         browser.resize(width).await;
         for section in SECTIONS {
-            browser.client.goto(&format!("{}?section={section}&range=all", demo.charts)).await.unwrap();
+            // what is simulated sells, and what is replayed goes on for months
+            let range = if section == "sales" { "range=all" } else { "from=2019-01-01&to=2019-06-01" };
+            browser.client.goto(&format!("{}?section={section}&{range}", demo.charts)).await.unwrap();
             browser.until(DRAWN, json!(true)).await;
             std::fs::write(pictures.join(format!("{section}-{name}.png")), browser.picture(width).await).unwrap();
             let wide = "return document.documentElement.scrollWidth <= innerWidth";
@@ -195,14 +197,16 @@ async fn the_funnel_tells_by_any_dimension_who_goes_on_and_what_is_left() {
     browser
         .eval(
             "window.saved = [];\
+             let blob = null;\
+             URL.createObjectURL = (made) => { blob = made; return 'blob:'; };\
              HTMLAnchorElement.prototype.click = function () {\
-               fetch(this.href).then(async answer => saved.push([this.download, (await answer.blob()).type,\
-                 this.download.endsWith('png') ? 'picture' : await (await fetch(this.href)).text()]));\
+               const { type } = blob;\
+               blob.text().then((text) => saved.push([this.download, type, type === 'image/png' ? 'picture' : text]));\
              }",
         )
         .await;
     for kind in 1..=3 {
-        browser.click("#stages [popovertarget], #stages [aria-label^='Save']").await;
+        browser.click("#stages [aria-label^='Save']").await;
         browser.click(&format!("#save-stages button:nth-child({kind})")).await;
         browser.until("return saved.length", json!(kind)).await;
     }
@@ -236,8 +240,8 @@ async fn imports_rejections_and_events_are_found_and_the_pipeline_tells_how_it_d
     let cells = "return [...document.querySelectorAll('#imports tbody tr')].map(row => \
                  [0, 1, 2, 4, 5, 6].map(i => row.cells[i].textContent))";
     browser.until(cells, json!([["product.csv", "finished", "5,001", "5,000", "0", "1"]])).await;
-    let why = "return document.querySelector('#rejected tbody td:nth-child(2)')?.textContent ?? ''";
-    browser.until(&format!("{why}.includes('order_id')"), json!(true)).await;
+    let why = "return /order_id/.test(document.querySelector('#rejected tbody td:nth-child(2)')?.textContent)";
+    browser.until(why, json!(true)).await;
     browser
         .until(
             "return document.querySelector('#rejected tbody td:nth-child(3)').textContent",
