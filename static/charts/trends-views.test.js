@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { audienceView, devicesView, heatmapView, scatterView, sourcesView } from "./trends-views.js";
+
+const page = { toggle: (dimension, value) => ({ [dimension]: value }) };
+const row = (value, order, users = 1) => ({
+  value, banner_show: 0, banner_click: 0, page_view: 0, product_view: 0, cart: 0, cart_remove: 0, order, users,
+});
+
+test("the heatmap has an hour of the week a cell, zeros too", () => {
+  const { head, rows } = heatmapView([{ ...row(null, 7), weekday: 7, hour: 23 }], "UTC").table();
+  assert.equal(head.length, 8);
+  assert.equal(rows.length, 24);
+  assert.equal(rows[23][7], "7");
+  assert.equal(rows[0][1], "0");
+});
+
+test("devices have their systems beneath, and both filter", () => {
+  const { rows, picks } = devicesView([row("Mobile", 5), row(null, 9)], [["Mobile", [row("iOS", 3)]]], page).table();
+  assert.deepEqual(rows.map((cells) => cells[2]), ["5", "3"]);
+  assert.deepEqual(picks, [{ device: "Mobile" }, { os: "iOS" }]);
+});
+
+test("more sources than a few are others, whose share is said", () => {
+  const many = Array.from({ length: 8 }, (_, i) => row(`source ${i}`, 10));
+  const { rows } = sourcesView(many, page).table();
+  assert.equal(rows.length, 6);
+  assert.deepEqual(rows[5].slice(0, 2), ["Others", "30"]);
+});
+
+test("where nothing tells, a command says how to make some", () => {
+  for (const view of [devicesView([row(null, 9)], [], page), sourcesView([], page), audienceView([], page)]) {
+    assert.match(view.command, /simulate/);
+  }
+});
+
+test("the scatter has the days with orders of each product", () => {
+  const days = [{ day: "2019-01-01", order: 4 }, { day: "2019-01-02", order: 0 }, { day: "2019-01-03", order: 8 }];
+  assert.deepEqual(scatterView([["clothes", days]], page).table().rows, [["Clothes", "2", "4", "8", "8"]]);
+});
