@@ -9,6 +9,7 @@ export const MOTION = 180;
 
 /** A bucket's name where there is room for it. */
 export function bucketLong(bucket, group) {
+  if (bucket.name) return bucket.name;
   if (group === "day") return format.dayFull(bucket.key);
   if (daysBetween(bucket.from, bucket.to) === 1) return format.dayFull(bucket.from);
   if (group === "week") return `Week of ${format.dayRange(bucket.from, bucket.to)}`;
@@ -16,7 +17,8 @@ export function bucketLong(bucket, group) {
 }
 
 function bucketShort(bucket, before, group, few) {
-  const { key } = bucket;
+  const { key, clock } = bucket;
+  if (clock) return bucket.minute === 0 ? format.dayMonth(bucket.day) : clock;
   const newYear = key.slice(0, 4) !== before?.key.slice(0, 4);
   if (group === "day" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
   if (group === "week" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
@@ -107,13 +109,34 @@ export function countAxis(theme, more) {
   };
 }
 
-/** Figures by bucket as bar items: today's bucket, not over yet, is paler; the future has no bar. */
+/** What a group's buckets are called. */
+export const GROUP_NAMES = { minute: "Minute", quarter: "15 min", hour: "Hour", day: "Day", week: "Week", month: "Month" };
+
+/**
+ * Figures by bucket as bar items: today's bucket, not over yet, is paler; the future has no bar. `today` is the moment
+ * that it is where buckets have moments.
+ */
 export function barItems(sums, list, today) {
   return sums.map((value, i) => {
     const { from, to } = list[i];
     if (from > today) return value || "-";
     return to > today ? { value, itemStyle: { opacity: 0.5 } } : value;
   });
+}
+
+/** The thin line of what there was in the period of comparison, over the bars of what there is. */
+export function comparedLine(theme, sums) {
+  return {
+    type: "line",
+    name: "Before",
+    step: "middle",
+    showSymbol: false,
+    silent: true,
+    emphasis: { disabled: true },
+    color: theme.text,
+    lineStyle: { color: theme.text, width: 1.25, opacity: 0.8 },
+    data: sums,
+  };
 }
 
 /** A bar item's value in words. */

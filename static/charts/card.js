@@ -1,6 +1,6 @@
 // A card of the page: a chart that can turn into its table and back.
 
-import { BarChart, CustomChart, PieChart } from "echarts/charts";
+import { BarChart, CustomChart, LineChart, PieChart } from "echarts/charts";
 import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
@@ -9,6 +9,7 @@ import { MOTION } from "./axes.js";
 echarts.use([
   BarChart,
   CustomChart,
+  LineChart,
   PieChart,
   AriaComponent,
   GridComponent,
@@ -168,7 +169,7 @@ export class Card {
     const body = table.createTBody();
     rows.forEach((row, i) => {
       const element = body.appendChild(line(row));
-      if (picks[i]) element.cells[0].replaceChildren(picker(row[0], picks[i], this.#pick));
+      if (picks[i]) element.cells[0].replaceChildren(picker(row[0], () => this.#pick(picks[i])));
     });
     if (foot) table.createTFoot().append(line(foot));
     const { scrollTop, scrollLeft } = this.#table;
@@ -199,14 +200,14 @@ function writeNote(element, { note = "", command }) {
   element.replaceChildren(note, ...(command ? [" ", code] : []));
 }
 
-/** A button that picks what it is called. */
-function picker(words, change, pick) {
+/** A button that filters by what it is called, or no longer. */
+export function picker(words, pick) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "picks";
   button.textContent = words;
   button.title = "Filter by this, or no longer";
-  button.addEventListener("click", () => pick(change));
+  button.addEventListener("click", pick);
   return button;
 }
 
@@ -218,7 +219,7 @@ function writeLegend(list, entries = [], pick) {
       const swatch = document.createElement("span");
       swatch.className = "swatch";
       swatch.style.background = color;
-      item.append(swatch, change ? picker(name, change, pick) : name);
+      item.append(swatch, change ? picker(name, () => pick(change)) : name);
       for (const [kind, figure] of [
         ["value", value],
         ["share", share],

@@ -1,6 +1,6 @@
 // What the section of windows shows, as it stands in the page's address: kind=hopping&size=1h&advance=30m.
 
-import { daysBetween } from "./range.js";
+import { lengthOf as rangeLength } from "./range.js";
 
 export const KINDS = ["tumbling", "hopping", "session"];
 const SIZES = {
@@ -49,8 +49,9 @@ export function writeChoice(search, change) {
 }
 
 /** A size that gives a chart of the range some hundred windows at the most. */
-function sizeFor(kind, { from, to }) {
-  const days = daysBetween(from, to);
+function sizeFor(kind, range) {
+  const days = rangeLength(range) / 86_400_000;
+  if (days <= 1 / 8) return kind === "hopping" ? "15m" : "1m";
   if (days <= 3) return "1h";
   if (kind === "hopping") return days <= 31 ? "24h" : days <= 366 ? "1w" : "3mo";
   return days <= 214 ? "1d" : days <= 1461 ? "1w" : "1mo";
@@ -72,7 +73,7 @@ function advanceFor(size) {
   return suiting.findLast((text) => 2 * lengthOf(text).length <= length) ?? suiting.at(-1) ?? null;
 }
 
-/** The choice with all that it leaves open decided for a range of days, but for the gap: that is the shop's. */
+/** The choice with all that it leaves open decided for a range, but for the gap: that is the shop's. */
 export function decided(choice, range) {
   const { kind } = choice;
   if (kind === "session") return { kind, gap: choice.gap, group: null, figure: "events", size: null, advance: null };

@@ -1,6 +1,6 @@
 // Counts of all event types over time: a panel each, for shows outnumber orders thirty to one.
 
-import { barItems, bucketLong, countAxis, countOrNothing, hasToday, timeAxis, UNFINISHED } from "./axes.js";
+import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, timeAxis, UNFINISHED } from "./axes.js";
 import * as format from "./format.js";
 import { EVENT_TYPES } from "./palette.js";
 import { sumBy } from "./range.js";
@@ -13,8 +13,17 @@ const TITLE = 36;
 const LEFT = 44;
 const ALWAYS = ["banner_show", "banner_click", "order"];
 
-export function dailyView({ all, list, group, today }) {
-  const panels = EVENT_TYPES.map((type) => ({ ...type, sums: sumBy(all, list, group, (row) => row[type.key]) }))
+/**
+ * `all` are rows by day or by the key of a fine group, `compared` {rows, period, versus} those of the period of comparison, moved
+ * to where they are compared, or null.
+ */
+export function dailyView({ all, list, group, today, period, compared }) {
+  const sums = (rows, key) => sumBy(rows, list, group, (row) => row[key]);
+  const panels = EVENT_TYPES.map((type) => ({
+    ...type,
+    sums: sums(all, type.key),
+    before: compared && sums(compared.rows, type.key),
+  }))
     .map((panel) => ({ ...panel, total: panel.sums.reduce((a, b) => a + b, 0) }))
     .filter(({ key, total }) => total > 0 || ALWAYS.includes(key));
   const missing = EVENT_TYPES.filter(({ key }) => !panels.some((panel) => panel.key === key));
@@ -22,21 +31,36 @@ export function dailyView({ all, list, group, today }) {
   if (hasToday(list, today)) notes.push(UNFINISHED);
   if (missing.length)
     notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);
+  if (compared) notes.push(`The line is ${compared.period}.`);
   const dense = list.length > 120;
   return {
-    label: `Events over time, ${format.dayRange(list[0].from, list.at(-1).to)}: ${panels
+    label: `Events over time, ${period}: ${panels
       .map(({ what, total }) => `${what.toLowerCase()} ${format.count(total)}`)
       .join(", ")}.`,
     note: notes.join(" "),
     height: panels.length * (PANEL + HEAD) + FOOT - HEAD + TITLE,
     table: () => ({
-      head: [group === "day" ? "Day" : group === "week" ? "Week" : "Month", ...panels.map(({ name }) => name)],
+      head: [
+        GROUP_NAMES[group],
+        ...panels.map(({ name }) => name),
+        ...(compared ? panels.map(({ name }) => `${name} ${compared.versus}`) : []),
+      ],
       rows: list.flatMap((bucket, i) =>
         bucket.from > today && panels.every(({ sums }) => !sums[i])
           ? []
-          : [[bucketLong(bucket, group), ...panels.map(({ sums }) => format.count(sums[i]))]],
+          : [
+              [
+                bucketLong(bucket, group),
+                ...panels.map(({ sums }) => format.count(sums[i])),
+                ...(compared ? panels.map(({ before }) => format.count(before[i])) : []),
+              ],
+            ],
       ),
-      foot: ["All", ...panels.map(({ total }) => format.count(total))],
+      foot: [
+        "All",
+        ...panels.map(({ total }) => format.count(total)),
+        ...(compared ? panels.map(({ before }) => format.count(before.reduce((a, b) => a + b, 0))) : []),
+      ],
     }),
     option: (theme, width) => {
       const last = panels.length - 1;
@@ -104,9 +128,13 @@ export function dailyView({ all, list, group, today }) {
             barCategoryGap: dense ? "12%" : "24%",
             data: barItems(sums, list, today),
           })),
-          ...panels.map(({ key, sums }, n) => ({
+          ...panels.flatMap(({ key, before }, n) =>
+            before ? [{ ...comparedLine(theme, before), id: `${key} before`, xAxisIndex: n, yAxisIndex: n }] : [],
+          ),
+          ...panels.map(({ key, sums, before }, n) => ({
             ...bars(n),
             id: `${key} pointer`,
+            tooltip: { valueFormatter: (value, i) => versus(value, before?.[i]) },
             xAxisIndex: last + 1,
             yAxisIndex: last + 1,
             itemStyle: { opacity: 0 },
@@ -117,3 +145,6 @@ export function dailyView({ all, list, group, today }) {
     },
   };
 }
+
+const versus = (value, before) =>
+  before === undefined ? countOrNothing(value) : `${countOrNothing(value)} (vs ${format.count(before)})`;

@@ -2,7 +2,7 @@
 
 import { read, ReadError } from "./api.js";
 import { orderedProducts } from "./orders.js";
-import { readDevices, readOrders, readProducts } from "./over-time.js";
+import { finely, readDevices, readOrders, readProducts } from "./over-time.js";
 import { EVENT_TYPES } from "./palette.js";
 import { addDays } from "./range.js";
 import { moment, percentOf } from "./recount.js";
@@ -18,10 +18,10 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, windows, narrowed}, see main.js.
+ * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed}, see main.js.
  */
 export function figureOf(name, page) {
-  const { today, range, windows, narrowed } = page;
+  const { today, range, resolution, windows, narrowed } = page;
   if (!range && !/today$|^latest$|^sales-(live|minutes|hour)$/.test(name)) {
     throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
   }
@@ -57,6 +57,19 @@ export function figureOf(name, page) {
     kept: async (signal) => (await read("/api/breakdown", { ...parameters, limit: MOST_ROWS }, signal)).rows,
   });
 
+  const fine = (title, by, column) => {
+    const parameters = { ...finely(range, resolution, by), limit: MOST_ROWS };
+    return {
+      title,
+      query: "windows",
+      parameters,
+      key: ["window_start", "group"],
+      columns: [column],
+      most: MOST_ROWS,
+      kept: async (signal) => (await read("/api/windows", parameters, signal)).rows,
+    };
+  };
+
   const figures = {
     "shows-today": () => ofToday("Shows", "banner_show", (row) => row.banner_show),
     "clicks-today": () => ofToday("Clicks", "banner_click", (row) => row.banner_click),
@@ -70,8 +83,8 @@ export function figureOf(name, page) {
     shows: () => ofRange("Shows", "banner_show"),
     clicks: () => ofRange("Clicks", "banner_click"),
     orders: () => ofRange("Orders", "order"),
-    "orders-chart": () => ordersByProduct(range),
-    daily: () => ({
+    "orders-chart": () => (resolution ? fine("Orders by product", "product", "orders") : ordersByProduct(range)),
+    daily: () => (resolution ? fine("Events by type", "event_type", "events") : {
       title: "Events a day",
       query: "daily",
       parameters: range,
@@ -206,7 +219,7 @@ function ordersByProduct(range) {
     columns: ["order"],
     kept: async (signal) => {
       const [{ products, byProduct }, { rows: all }] = await Promise.all([
-        readOrders(range, signal),
+        readOrders(range, null, signal),
         read("/api/daily", { event_type: "order", ...range }, signal),
       ]);
       shown = orderedProducts(products);

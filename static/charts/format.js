@@ -95,6 +95,7 @@ const ofDay = (options) => (day) => dateFormat({ timeZone: "UTC", ...options }).
 
 /** A calendar day ("2019-01-07") in words. */
 export const dayLong = ofDay({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const weekday = ofDay({ weekday: "long" });
 export const dayFull = ofDay({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
 export const dayMonth = ofDay({ day: "numeric", month: "short" });
 export const dayMonthYear = ofDay({ day: "numeric", month: "short", year: "numeric" });
@@ -102,8 +103,12 @@ export const monthYear = ofDay({ month: "short", year: "numeric" });
 export const monthLong = ofDay({ month: "long", year: "numeric" });
 export const month = ofDay({ month: "short" });
 
-/** A half-open range of days in words: "1 Jan – 31 May 2019". */
-export function dayRange(from, to) {
+/** A half-open range in words: "1 Jan – 31 May 2019"; one of moments by the clock of the zone: "7 Jan 2019, 12:30 – 13:30". */
+export function dayRange(from, to, zone = "UTC") {
+  if (from.includes("T")) {
+    const options = { timeZone: zone, day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+    return dateFormat({ ...options, hourCycle: "h23" }).formatRange(new Date(from), new Date(to));
+  }
   const last = new Date(utc(to).getTime() - 86_400_000);
   return dateFormat({ timeZone: "UTC", day: "numeric", month: "short", year: "numeric" }).formatRange(utc(from), last);
 }

@@ -1,5 +1,6 @@
 // The newest events, one a row, newest first.
 
+import { picker } from "./card.js";
 import * as format from "./format.js";
 import { eventType, title } from "./palette.js";
 
@@ -7,22 +8,25 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const body = document.querySelector("#latest tbody");
 let first = true;
 
-/** `rows` of /api/latest; rows that are shown already stay as they are. */
-export function showLatest(rows, { zone, today }) {
+/** `rows` of /api/latest; rows that are shown already stay as they are. A click on a value filters the page by it. */
+export function showLatest(rows, { zone, today }, page) {
   const shown = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+  const focused = body.contains(document.activeElement) ? document.activeElement : null;
   body.replaceChildren(
     ...rows.map((event) => {
       const known = shown.get(event.event_id);
       if (known?.dataset.today === today) return known;
-      const row = eventRow(event, zone, today);
+      const row = eventRow(event, zone, today, page);
       if (!first && !known && !calm.matches) row.className = "new";
       return row;
     }),
   );
+  // moved rows lose the focus
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
   first = false;
 }
 
-function eventRow(event, zone, today) {
+function eventRow(event, zone, today, page) {
   const type = eventType(event.event_type);
   const row = document.createElement("tr");
   row.dataset.id = event.event_id;
@@ -34,15 +38,17 @@ function eventRow(event, zone, today) {
   swatch.className = "swatch";
   swatch.style.background = type.color;
   const what = document.createElement("span");
-  what.append(swatch, type.one);
+  // what is picked when it is clicked, for the row stays while filters change
+  const pick = (name, words) => (event[name] ? picker(words, () => page.choose(page.toggle(name, event[name]))) : "–");
+  what.append(swatch, pick("event_type", type.one));
   const visitor = event.user_id ?? "";
   const cells = [
     time,
     what,
-    event.product ? title(event.product) : "–",
-    event.site_version ? title(event.site_version) : "–",
-    visitor.length > 12 ? `${visitor.slice(0, 8)}…` : visitor,
-    event.source ?? "–",
+    pick("product", title(event.product ?? "")),
+    pick("site_version", title(event.site_version ?? "")),
+    pick("user_id", visitor.length > 12 ? `${visitor.slice(0, 8)}…` : visitor),
+    pick("source", event.source),
   ];
   cells.forEach((cell, i) => {
     const element = row.insertCell();

@@ -11,6 +11,7 @@ import { Freshness } from "./freshness.js";
 import { listen } from "./keys.js";
 import { showLatest } from "./latest.js";
 import { Live } from "./live.js";
+import { dayEarlier } from "./moments.js";
 import { OverTime } from "./over-time.js";
 import { Page } from "./page.js";
 import { Paced } from "./pace.js";
@@ -23,8 +24,9 @@ import { Sales } from "./sections/sales.js";
 import { Seconds } from "./seconds.js";
 import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
-import { COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
+import { COMPARING, COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
 import { showTiles } from "./tiles.js";
+import { bands, sameWeekdays } from "./usual.js";
 import { todayView } from "./today.js";
 import { Windows } from "./windows.js";
 
@@ -60,26 +62,58 @@ async function readNow(signal) {
     readTiles(day, signal),
     readVisitors(signal),
     read("/api/breakdown", { ...page.narrowed(), by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(
-      ({ rows }) => cards.today.show(todayView(rows, day, page)),
+      ({ rows }) => {
+        todayRows = rows;
+        showToday();
+      },
     ),
   ]);
   heard();
+  usualJob.request();
+}
+
+let todayRows = [];
+function showToday() {
+  cards.today.show(todayView(todayRows, clock.today, page, usual?.bands));
+}
+
+/** What the weekday usually has, and the question that it answers; null while it is not known. */
+let usual = null;
+// it is eight questions about a day each: no more often than their answers change, four times an hour
+const usualJob = new Paced(
+  readUsual,
+  () => 1_000,
+  (error, pause) => freshness.outcome("what is usual", error, pause),
+);
+
+async function readUsual(signal) {
+  const { until, ranges } = sameWeekdays(clock.now(), clock.zone);
+  const narrowed = page.narrowed();
+  const question = JSON.stringify([ranges, narrowed]);
+  if (usual?.question === question) return;
+  const days = [];
+  // one after the other, for they are in no hurry
+  for (const range of ranges) {
+    days.push((await read("/api/breakdown", { ...narrowed, by: "product", ...range, limit: 1000 }, signal)).rows);
+  }
+  usual = { question, bands: bands(days, until) };
+  showToday();
 }
 
 /** Today's figures, and those of yesterday until this time: what is compared is equally long. */
 async function readTiles(day, signal) {
   const narrowed = page.narrowed();
   const today = { ...narrowed, from: day, to: addDays(day, 1) };
-  const until = new Date(clock.now() - 86_400_000);
+  const until = new Date(dayEarlier(clock.now(), clock.zone));
   const [{ rows }, before, hours] = await Promise.all([
     read("/api/daily", today, signal),
     read("/api/totals", { ...narrowed, from: addDays(day, -1), to: until.toISOString() }, signal),
     read("/api/windows", { ...today, kind: "tumbling", size: "1h", group_by: "event_type" }, signal),
   ]);
   showTiles(rows[0], { ...before.events, amount: before.amount });
-  showSparks(hours.rows);
+  const currency = showSparks(hours.rows);
   document.getElementById("versus-today").textContent =
-    `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today.`;
+    `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today${currency ? `, those of revenue its ${currency} alone` : ""}.`;
 }
 
 const VISIT = 300_000;
@@ -116,7 +150,7 @@ const latestJob = new Paced(
 async function readLatest(signal) {
   await dayKnown();
   const { rows } = await read("/api/latest", { ...page.narrowed(), limit: LATEST }, signal);
-  showLatest(rows, clock);
+  showLatest(rows, clock, page);
   // with filters there may be events that are not among these
   if (rows.length) showEmpty(false);
   if (rows.length) freshness.stored(rows[0].stored_at);
@@ -162,6 +196,7 @@ async function readRange(signal) {
 const windows = new Windows(
   clock,
   cards.windows,
+  page,
   () => overTime.figures,
   () => {
     overTime.addressChanged();
@@ -223,7 +258,7 @@ function heard() {
   lastHeard = performance.now();
 }
 
-const jobs = [nowJob, latestJob, rangeJob, windowsJob, sectionJob, sourcesJob];
+const jobs = [nowJob, usualJob, latestJob, rangeJob, windowsJob, sectionJob, sourcesJob];
 /** What the section that is shown reads first; what else it reads is asked for when the range is known. */
 function firstJobs() {
   const { section } = page.state;
@@ -241,7 +276,7 @@ pauseButton.addEventListener("click", () => {
   paused = !paused;
   pauseButton.setAttribute("aria-pressed", paused);
   pauseButton.textContent = paused ? "Paused · go on" : "Pause";
-  if (paused) for (const job of [nowJob, latestJob]) job.drop();
+  if (paused) for (const job of [nowJob, usualJob, latestJob]) job.drop();
   requestAll();
 });
 
@@ -256,7 +291,7 @@ function addressChanged() {
   showTitle();
   if (was === before) return overTime.addressChanged();
   const first = firstJobs();
-  for (const job of [nowJob, latestJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
+  for (const job of [nowJob, usualJob, latestJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
   for (const job of first) job.restart();
 }
 const narrowing = () => JSON.stringify([page.state.section, page.state.compare, page.narrowed()]);
@@ -264,7 +299,7 @@ let was = narrowing();
 
 function showTitle() {
   const range = page.state.section === "live" || page.state.section === "pipeline" ? null : page.picked();
-  frame.title(range && [format.dayRange(range.from, range.to), page.versus()].filter(Boolean).join(" "));
+  frame.title(range && [format.dayRange(range.from, range.to, clock.zone), page.versus()].filter(Boolean).join(" "));
 }
 
 const live = new Live({
@@ -296,7 +331,8 @@ async function synchronize() {
     if (!changed) return true;
     showDay();
     showTiles(null, null);
-    cards.today.show(todayView([], clock.today, page));
+    todayRows = [];
+    showToday();
     if (!overTime.dayChanged(before)) for (const job of firstJobs()) job.restart();
     return true;
   } catch (error) {
@@ -358,7 +394,7 @@ function nextTheme() {
 }
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 
-offerSql(() => ({ today: clock.today, range: overTime.figures?.range, windows: windows.question(), narrowed: page.narrowed() }));
+offerSql(() => ({ today: clock.today, range: overTime.figures?.range, resolution: overTime.resolution, windows: windows.question(), narrowed: page.narrowed() }));
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
@@ -386,7 +422,9 @@ function goRange(wish, choice) {
   go(writeState(search === "/" ? "" : search, section), { choice });
 }
 function goPreset(key) {
-  const [from, to] = PRESETS.find((preset) => preset.key === key).range(clock.today);
+  const preset = PRESETS.find((one) => one.key === key);
+  if (preset.last) return goRange({ last: key }, key);
+  const [from, to] = preset.range(clock.today);
   goRange(from ? { from, to } : { all: true }, key);
 }
 function goBeside(by) {
@@ -399,11 +437,13 @@ listen({
   "/": () => document.getElementById("source").focus(),
   D: () => goPreset("today"),
   Y: () => goPreset("yesterday"),
+  H: () => goPreset("1h"),
   W: () => goPreset("7d"),
   M: () => goPreset("month"),
   A: () => goPreset("all"),
   L: () => page.choose({ section: "live" }),
   X: () => {
+    if (!COMPARING.includes(page.state.section)) return;
     const at = COMPARISONS.findIndex(({ key }) => key === page.state.compare);
     page.choose({ compare: COMPARISONS[(at + 1) % COMPARISONS.length].key });
   },

@@ -1,6 +1,6 @@
 // Orders over time by product.
 
-import { barItems, bucketLong, countAxis, countOrNothing, hasToday, timeAxis, UNFINISHED } from "./axes.js";
+import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, timeAxis, UNFINISHED } from "./axes.js";
 import * as format from "./format.js";
 import { GREY, productColor, SHOP_PRODUCTS, title } from "./palette.js";
 import { sumBy } from "./range.js";
@@ -15,9 +15,10 @@ export function orderedProducts(rows) {
   return chosen.sort((a, b) => place(a) - place(b));
 }
 
-/** `all`: daily rows of all events; `byProduct`: [product, daily rows of its orders]. */
-export function ordersView({ all, byProduct, list, group, today, page }) {
+/** `byProduct`: [product, rows of its orders]; all else is as in daily.js. */
+export function ordersView({ all, byProduct, list, group, today, period, compared, page }) {
   const orders = (row) => row.order;
+  const before = compared && sumBy(compared.rows, list, group, orders);
   const totals = sumBy(all, list, group, orders);
   const series = byProduct.map(([product, rows]) => ({
     product,
@@ -36,12 +37,15 @@ export function ordersView({ all, byProduct, list, group, today, page }) {
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const total = sum(totals);
   const dense = list.length > 120;
-  const unfinished = hasToday(list, today);
+  const notes = [];
+  if (total === 0) notes.push("No orders in this range.");
+  else if (hasToday(list, today)) notes.push(UNFINISHED);
+  if (compared) notes.push(`The line is ${compared.period}: ${format.count(sum(before))} orders.`);
   return {
-    label: `Orders by product, ${format.dayRange(list[0].from, list.at(-1).to)}: ${format.count(total)} in all. ${series
+    label: `Orders by product, ${period}: ${format.count(total)} in all. ${series
       .map(({ name, sums }) => `${name} ${format.count(sum(sums))}`)
       .join(", ")}.`,
-    note: total === 0 ? "No orders in these days." : unfinished ? UNFINISHED : "",
+    note: notes.join(" "),
     legend: series.map(({ product, name, color, sums }) => ({
       name,
       color,
@@ -50,13 +54,13 @@ export function ordersView({ all, byProduct, list, group, today, page }) {
       pick: product === undefined ? null : page.toggle("product", product),
     })),
     table: () => ({
-      head: [group === "day" ? "Day" : group === "week" ? "Week" : "Month", ...series.map(({ name }) => name), "All"],
+      head: [GROUP_NAMES[group], ...series.map(({ name }) => name), "All", ...(compared ? [`All ${compared.versus}`] : [])],
       rows: list.flatMap((bucket, i) =>
         bucket.from > today && !totals[i]
           ? []
-          : [[bucketLong(bucket, group), ...series.map(({ sums }) => format.count(sums[i])), format.count(totals[i])]],
+          : [[bucketLong(bucket, group), ...series.map(({ sums }) => format.count(sums[i])), format.count(totals[i]), ...(compared ? [format.count(before[i])] : [])]],
       ),
-      foot: ["All", ...series.map(({ sums }) => format.count(sum(sums))), format.count(total)],
+      foot: ["All", ...series.map(({ sums }) => format.count(sum(sums))), format.count(total), ...(compared ? [format.count(sum(before))] : [])],
     }),
     pick: ({ seriesIndex }) => {
       const product = series[seriesIndex]?.product;
@@ -81,18 +85,23 @@ export function ordersView({ all, byProduct, list, group, today, page }) {
         valueFormatter: (value, i) =>
           value ? `${format.count(value)} (${format.percent(value, totals[i])})` : countOrNothing(value),
       },
-      series: series.map(({ name, color, sums }) => ({
-        id: name,
-        type: "bar",
-        stack: "orders",
-        name,
-        color,
-        barMaxWidth: 56,
-        barCategoryGap: dense ? "12%" : "24%",
-        itemStyle: dense ? {} : { borderColor: theme.card, borderWidth: 0.5 },
-        emphasis: { disabled: true },
-        data: barItems(sums, list, today),
-      })),
+      series: [
+        ...series.map(({ name, color, sums }) => ({
+          id: name,
+          type: "bar",
+          stack: "orders",
+          name,
+          color,
+          barMaxWidth: 56,
+          barCategoryGap: dense ? "12%" : "24%",
+          itemStyle: dense ? {} : { borderColor: theme.card, borderWidth: 0.5 },
+          emphasis: { disabled: true },
+          data: barItems(sums, list, today),
+        })),
+        ...(compared
+          ? [{ ...comparedLine(theme, before), id: "before", name: "All before", tooltip: { valueFormatter: countOrNothing } }]
+          : []),
+      ],
     }),
   };
 }

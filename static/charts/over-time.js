@@ -9,8 +9,8 @@ import { EVENT_TYPES } from "./palette.js";
 import { parts } from "./parts.js";
 import { showParts } from "./parts-table.js";
 import { Picker, stretchName } from "./picker.js";
-import { buckets, resolve, stretches, writeRange } from "./range.js";
-import { comparedRange } from "./state.js";
+import { bucketsOf, daysOf, ofOneKind, startOf } from "./moments.js";
+import { addDays, FINE, fineKey, PRESETS, resolve, stretches, writeRange } from "./range.js";
 import { showRange } from "./tiles.js";
 
 // All days are a long list: while events pour in it is read no more often than this.
@@ -40,9 +40,10 @@ export class OverTime {
     this.#clock = clock;
     this.#cards = cards;
     this.#picker = new Picker(() => {
-      // a change of grouping or device needs no reading
+      // a change of grouping or device mostly needs no reading
       const wanted = this.#overview && this.#wanted();
-      if (this.#shown?.charted && JSON.stringify(wanted) === JSON.stringify(this.#shown.range)) this.#show();
+      const known = this.#shown?.charted && this.#shown.resolution === this.#resolution(wanted);
+      if (known && JSON.stringify(wanted) === JSON.stringify(this.#shown.range)) this.#show();
       else restart();
     });
     this.#device.addEventListener("change", () => this.#picker.chooseDevice(this.#device.value));
@@ -51,13 +52,32 @@ export class OverTime {
 
   /** Whether what is shown grows as today goes on. */
   holdsToday() {
-    const { today } = this.#clock;
-    return this.#shown !== null && this.#shown.range.from <= today && this.#shown.range.to > today;
+    const { today, zone } = this.#clock;
+    const days = this.#shown && daysOf(this.#shown.range, zone);
+    return days !== null && days.from <= today && days.to > today;
   }
 
   /** The parameters of what the reader asks for. */
   #wanted() {
-    return { ...resolve(this.#picker.wish, this.#overview), ...this.#page.narrowed() };
+    const { zone } = this.#clock;
+    return { ...ofOneKind(resolve(this.#picker.wish, this.#overview, this.#clock.now()), zone), ...this.#page.narrowed() };
+  }
+
+  /** The fine group that figures of the range are read by; null for days, of which all others are made. */
+  #resolution(range) {
+    const group = this.#picker.groupOf(range);
+    return FINE[group] ? group : null;
+  }
+
+  /** Milliseconds until a range such as the last hour moves on; none for others. */
+  #moves() {
+    const step = PRESETS.find(({ key }) => key === this.#picker.wish.last)?.step;
+    return step && step - (this.#clock.now() % step);
+  }
+
+  /** The fine group of the charts over time; null where they are of days. */
+  get resolution() {
+    return this.#shown?.resolution ?? null;
   }
 
   /** The range that is shown, with filters and zone, and a print of its figures; null while there is none. */
@@ -105,7 +125,8 @@ export class OverTime {
       if (error instanceof ReadError && !error.retry) this.#picker.showWrong(error.reason);
       throw error;
     }
-    return { empty: false, nothing: sumOf(this.#shown.totals.events) === 0, again: this.#shown.totals.pending ? this.#look : again };
+    const looks = [this.#shown.totals.pending ? this.#look : again, this.#moves()].filter((pause) => pause !== undefined);
+    return { empty: false, nothing: sumOf(this.#shown.totals.events) === 0, again: looks.length ? Math.min(...looks) : undefined };
   }
 
   /** Where data is does not depend on filters. */
@@ -139,12 +160,14 @@ export class OverTime {
 
   async #readFigures(range, signal) {
     const totals = await read("/api/totals", range, signal);
-    const before = comparedRange(range, this.#page.state.compare);
+    const before = this.#page.compared(range);
     if (before) {
-      const { events } = await read("/api/totals", { ...this.#page.narrowed(), ...before }, signal);
-      totals.compared = { events, versus: `vs ${format.dayRange(before.from, before.to)}` };
+      const { events } = await read("/api/totals", before, signal);
+      const period = format.dayRange(before.from, before.to, this.#clock.zone);
+      totals.compared = { events, period, versus: `vs ${period}` };
     }
-    const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, this.#clock.zone, this.#clock.today]);
+    const resolution = this.#resolution(range);
+    const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, resolution, this.#clock.zone, this.#clock.today]);
     const usersPrint = JSON.stringify([totals.users, totals.pending]);
     const known = this.#shown;
     const inTrends = this.#page.state.section === "trends";
@@ -167,9 +190,21 @@ export class OverTime {
       return this.#showParts();
     }
     // two at a time, for browsers open six connections and today's figures want theirs
-    const [days, orders] = await Promise.all([readDays(range, signal), readOrders(range, signal)]);
-    this.#shown = { range, totals, print, usersPrint, charted: true, ...days, ...orders };
+    const [days, orders] = await Promise.all([readDays(range, resolution, signal), readOrders(range, resolution, signal)]);
+    const compared = before && this.#moved(await readCounts(before, resolution, signal), before, range, resolution);
+    this.#shown = { range, totals, print, usersPrint, resolution, compared, charted: true, ...days, ...orders };
     this.#show();
+  }
+
+  /** Rows of the period of comparison, each at the day or the moment of the range that it is compared with. */
+  #moved(rows, before, range, resolution) {
+    const { zone } = this.#clock;
+    if (resolution) {
+      const by = startOf(range.from, zone) - startOf(before.from, zone);
+      return rows.map((row) => ({ ...row, day: fineKey(Date.parse(row.day) + by, resolution) }));
+    }
+    const { from } = daysOf(range, zone);
+    return rows.map((row, i) => ({ ...row, day: addDays(from, i) }));
   }
 
   #showChoice() {
@@ -180,22 +215,30 @@ export class OverTime {
   }
 
   #show() {
-    const { range, all, devices, byProduct } = this.#shown;
+    const { range, all, devices, byProduct, compared, totals } = this.#shown;
     this.#showChoice();
     if (this.#showEmpty()) return;
 
-    const { today } = this.#clock;
+    const { zone } = this.#clock;
     const group = this.#picker.groupOf(range);
-    const list = buckets(range.from, range.to, group);
-    this.#cards.orders.show(ordersView({ all, byProduct, list, group, today, page: this.#page }));
-    this.#cards.daily.show(dailyView({ all, list, group, today }));
+    const list = bucketsOf(range, group, zone);
+    const shown = {
+      all,
+      list,
+      group,
+      today: FINE[group] ? new Date(this.#clock.now()).toISOString() : this.#clock.today,
+      period: format.dayRange(range.from, range.to, zone),
+      compared: compared && { rows: compared, ...totals.compared },
+    };
+    this.#cards.orders.show(ordersView({ ...shown, byProduct, page: this.#page }));
+    this.#cards.daily.show(dailyView(shown));
     this.#showDevices(devices);
     this.#showParts();
   }
 
   #showParts() {
     const { products, devices, onDevice, totals } = this.#shown;
-    showParts(parts({ products, devices, onDevice, total: { ...totals.events, users: totals.users } }));
+    showParts(parts({ products, devices, onDevice, total: { ...totals.events, users: totals.users } }), this.#page);
   }
 
   #showDevices(rows) {
@@ -212,7 +255,7 @@ export class OverTime {
   #offerData(range) {
     const filtered = Object.keys(this.#page.state.filters).length > 0;
     document.getElementById("range-empty-words").textContent =
-      `Nothing ${filtered ? "that passes the filters " : ""}happened in this range, ${format.dayRange(range.from, range.to)}. ${filtered ? "Remove a filter above, or look where there is data:" : "There is data here:"}`;
+      `Nothing ${filtered ? "that passes the filters " : ""}happened in this range, ${format.dayRange(range.from, range.to, this.#clock.zone)}. ${filtered ? "Remove a filter above, or look where there is data:" : "There is data here:"}`;
     document.getElementById("range-empty-links").replaceChildren(
       ...this.#overview.stretches.map((stretch) => {
         const item = document.createElement("li");
@@ -228,9 +271,23 @@ export class OverTime {
   }
 }
 
-async function readDays(range, signal) {
-  const { rows } = await read("/api/daily", range, signal);
-  return { all: rows, ...(await readDevices(range, signal)) };
+async function readDays(range, resolution, signal) {
+  const all = await readCounts(range, resolution, signal);
+  return { all, ...(await readDevices(range, signal)) };
+}
+
+const SIZES = { minute: "1m", quarter: "15m", hour: "1h" };
+const NONE = Object.fromEntries(EVENT_TYPES.map(({ key }) => [key, 0]));
+
+/** The question for the windows of a fine group, which begin where its buckets do. */
+export const finely = (range, resolution, by) => ({ ...range, kind: "tumbling", size: SIZES[resolution], group_by: by, limit: 50_000 });
+const keyOf = (row, resolution) => fineKey(Date.parse(row.window_start), resolution);
+
+/** Rows of counts by event type: a row a day, or a row for each window with events of a type. */
+async function readCounts(range, resolution, signal) {
+  if (!resolution) return (await read("/api/daily", range, signal)).rows;
+  const { rows } = await read("/api/windows", finely(range, resolution, "event_type"), signal);
+  return rows.map((row) => ({ ...NONE, day: keyOf(row, resolution), [row.group]: row.events }));
 }
 
 /** The devices, and the products on each. */
@@ -248,10 +305,18 @@ export async function readProducts(picked, signal) {
   return (await read("/api/breakdown", { ...picked, by: "product", limit: 1000 }, signal)).rows;
 }
 
-/** The products, and those that are shown with the daily rows of their orders. */
-export async function readOrders(range, signal) {
+/** The products, and those that are shown with the rows of their orders by day or in a fine group. */
+export async function readOrders(range, resolution, signal) {
   const products = await readProducts(range, signal);
   const byProduct = [];
+  if (resolution) {
+    const { rows } = await read("/api/windows", finely(range, resolution, "product"), signal);
+    for (const product of orderedProducts(products)) {
+      const own = rows.filter(({ group }) => group === product);
+      byProduct.push([product, own.map((row) => ({ day: keyOf(row, resolution), order: row.orders }))]);
+    }
+    return { products, byProduct };
+  }
   for (const product of orderedProducts(products)) {
     byProduct.push([product, (await read("/api/daily", { event_type: "order", ...range, product }, signal)).rows]);
   }

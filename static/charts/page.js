@@ -18,7 +18,8 @@ import { read } from "./api.js";
 import { Card } from "./card.js";
 import * as format from "./format.js";
 import { writeRange } from "./range.js";
-import { comparedRange, readState, toggled, writeState } from "./state.js";
+import { daysOf } from "./moments.js";
+import { COMPARING, comparedRange, readState, toggled, toggledAll, writeState } from "./state.js";
 
 export class Page {
   /** The shop's clock: now(), today, zone. */
@@ -28,7 +29,7 @@ export class Page {
   state = readState(location.search);
   #range;
 
-  /** `range()` gives the days that are shown, {from, to}, or null while they are not known. */
+  /** `range()` gives the range that is shown, {from, to}, or null while it is not known. */
   constructor(clock, range) {
     this.clock = clock;
     this.#range = range;
@@ -47,23 +48,32 @@ export class Page {
     return tz ? { ...filters, tz } : { ...filters };
   }
 
-  /** The parameters of the section's questions, {from, to, tz?, filters…}; null while the range is not known. */
+  /**
+   * The parameters of the section's questions, {from, to, tz?, filters…}; null while the range is not known. Its bounds
+   * are days, or both are moments, as of the last hour: see range.js.
+   */
   picked() {
     const range = this.#range();
     return range && { ...this.narrowed(), from: range.from, to: range.to };
   }
 
-  /** The same for the period of comparison; null where nothing is compared. */
-  compared() {
+  /** The days of the zone, {from, to}, that the range has a part of; null while it is not known. */
+  days() {
     const range = this.#range();
+    return range && daysOf(range, this.clock.zone);
+  }
+
+  /** The same as picked() for the period of comparison; null where nothing is compared, as in sections that compare nothing. */
+  compared(of = this.#range()) {
+    const range = COMPARING.includes(this.state.section) && of;
     const before = range && comparedRange(range, this.state.compare);
-    return before && { ...this.narrowed(), ...before };
+    return before ? { ...this.narrowed(), ...before } : null;
   }
 
   /** The period of comparison in words, as "vs 12 – 18 Nov 2018"; "" where nothing is compared. */
   versus() {
     const before = this.compared();
-    return before ? `vs ${format.dayRange(before.from, before.to)}` : "";
+    return before ? `vs ${format.dayRange(before.from, before.to, this.clock.zone)}` : "";
   }
 
   /**
@@ -79,6 +89,11 @@ export class Page {
   /** The change that a click on a value of a dimension makes: filter by it, or no longer. */
   toggle(dimension, value) {
     return toggled(this.state.filters, dimension, value);
+  }
+
+  /** The same for values of several dimensions at once, {product: "clothes", site_version: "mobile"}. */
+  toggleAll(values) {
+    return toggledAll(this.state.filters, values);
   }
 
   /** The JSON at a path of the API, see api.js. */

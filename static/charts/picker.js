@@ -2,10 +2,11 @@
 
 import { go, onAddress } from "./address.js";
 import * as format from "./format.js";
-import { addDays, grouping, isDay, PRESETS, readRange, writeRange } from "./range.js";
+import { GROUP_NAMES } from "./axes.js";
+import { daysOf, momentOf } from "./moments.js";
+import { addDays, grouping, groupsOf, isDay, isTimed, lengthOf, PRESETS, readRange, writeRange } from "./range.js";
 
 const MOST_STRETCHES = 4;
-const GROUPS = ["day", "week", "month"];
 // while one types a year, its first digits are a year too
 const TYPING = 600;
 
@@ -20,10 +21,11 @@ const wrong = document.getElementById("range-wrong");
  */
 export class Picker {
   wish = { auto: true };
-  /** day, week, month, or null to let the range decide */
+  /** One of the groups of range.js, or null to let the range decide */
   group = null;
   device = "all";
   #shown = null;
+  #zone = "UTC";
   #typing = null;
   #onChange;
 
@@ -61,23 +63,25 @@ export class Picker {
   /** The day has changed: a range that is counted from today goes along. Says whether it did. */
   dayChanged(before, today) {
     const preset = PRESETS.find(({ key }) => key === this.#chosen(before));
-    if (!preset || preset.key === "all" || this.wish.auto) return false;
+    if (!preset?.range || preset.key === "all" || this.wish.auto) return false;
     const [from, to] = preset.range(today);
     this.#go(writeRange(location.search, { from, to }), preset.key, true);
     return true;
   }
 
-  /** The range that the figures are of, with the group that its buckets have. */
-  groupOf({ from, to }) {
-    return this.group ?? grouping(from, to);
+  /** The group that the buckets of a range have. */
+  groupOf(range) {
+    return groupsOf(range).includes(this.group) ? this.group : grouping(range.from, range.to);
   }
 
   /** Shows which range the page is at. `overview` as in range.js. */
   show({ from, to }, { today, zone, overview, events }) {
     const moved = this.#shown?.from !== from || this.#shown?.to !== to;
     this.#shown = { from, to };
+    this.#zone = zone;
     const group = this.groupOf({ from, to });
-    const choices = PRESETS.map(({ key, name, range }) => {
+    const choices = PRESETS.map(({ key, name, range, last }) => {
+      if (last) return { key, name, search: writeRange(location.search, { last: key }) };
       const [start, end] = range(today);
       return {
         key,
@@ -113,21 +117,21 @@ export class Picker {
     bar.querySelector(".data").hidden = several.length === 0 || events === 0;
     fill(
       bar.querySelector(".groups"),
-      GROUPS.map((key) => ({
+      groupsOf({ from, to }).map((key) => ({
         key: "group",
-        name: key[0].toUpperCase() + key.slice(1),
+        name: GROUP_NAMES[key],
         search: withParameter("by", key),
         current: key === group,
       })),
     );
     // not under the fingers of one who types
     if (moved || !form.contains(document.activeElement)) {
-      form.elements.from.value = from;
-      form.elements.to.value = addDays(to, -1);
+      this.#showDates({ from, to });
     }
     form.elements.to.setCustomValidity("");
-    const days = Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
-    words.textContent = `${format.dayRange(from, to)} · ${format.count(days)} ${days === 1 ? "day" : "days"} of ${zone} · ${format.count(events)} ${events === 1 ? "event" : "events"}`;
+    const days = Math.round(lengthOf({ from, to }) / 86_400_000);
+    const length = isTimed(from) ? `${format.length(lengthOf({ from, to }) / 1000)}, times` : `${format.count(days)} ${days === 1 ? "day" : "days"}`;
+    words.textContent = `${format.dayRange(from, to, zone)} · ${length} of ${zone} · ${format.count(events)} ${events === 1 ? "event" : "events"}`;
   }
 
   showWrong(message) {
@@ -135,12 +139,23 @@ export class Picker {
     wrong.hidden = false;
   }
 
+  /** Days without times are whole; the last day is within the range, the time at its end is not. */
+  #showDates({ from, to }) {
+    const fields = form.elements;
+    const days = daysOf({ from, to }, this.#zone);
+    fields.from.value = days.from;
+    fields.to.value = isTimed(to) ? format.dayOf(Date.parse(to), this.#zone) : addDays(days.to, -1);
+    fields["from-time"].value = isTimed(from) ? format.clockTime(Date.parse(from), this.#zone) : "";
+    fields["to-time"].value = isTimed(to) ? format.clockTime(Date.parse(to), this.#zone) : "";
+  }
+
   /** The key of the preset that the page is at; today may be one day and this month so far, too. */
   #chosen(today, choices) {
     if (!this.#shown) return null;
+    if (this.wish.last) return this.wish.last;
     const { from, to } = this.#shown;
     const matches = (
-      choices ?? PRESETS.map(({ key, range }) => ({ key, from: range(today)[0], to: range(today)[1] }))
+      choices ?? PRESETS.filter(({ range }) => range).map(({ key, range }) => ({ key, from: range(today)[0], to: range(today)[1] }))
     ).filter((choice) => choice.from === from && choice.to === to);
     const keys = matches.map(({ key }) => key);
     if (this.wish.all && keys.includes("all")) return "all";
@@ -148,13 +163,18 @@ export class Picker {
   }
 
   #useDates() {
-    const { from, to } = form.elements;
+    const { from, to, "from-time": fromTime, "to-time": toTime } = form.elements;
     if (!isDay(from.value) || !isDay(to.value)) return;
-    to.setCustomValidity(from.value > to.value ? "The last day lies before the first." : "");
+    const timed = fromTime.value || toTime.value;
+    const moment = (day, time) => new Date(momentOf(day, time || "00:00", this.#zone)).toISOString();
+    const wish = timed
+      ? { from: moment(from.value, fromTime.value), to: toTime.value ? moment(to.value, toTime.value) : moment(addDays(to.value, 1)) }
+      : { from: from.value, to: addDays(to.value, 1) };
+    const wrong = timed ? "The end lies before the beginning." : "The last day lies before the first.";
+    to.setCustomValidity(wish.from >= wish.to ? wrong : "");
     if (!form.reportValidity()) return;
-    const end = addDays(to.value, 1);
-    if (from.value === this.#shown?.from && end === this.#shown?.to) return;
-    this.#go(writeRange(location.search, { from: from.value, to: end }), "dates");
+    if (wish.from === this.#shown?.from && wish.to === this.#shown?.to) return;
+    this.#go(writeRange(location.search, wish), "dates");
   }
 
   #setParameter(name, value) {
@@ -167,7 +187,7 @@ export class Picker {
 
   #readAddress() {
     const query = new URLSearchParams(location.search);
-    this.group = GROUPS.includes(query.get("by")) ? query.get("by") : null;
+    this.group = query.get("by");
     this.device = query.get("count") ?? "all";
     try {
       this.wish = readRange(location.search);

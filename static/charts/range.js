@@ -1,7 +1,9 @@
-// Ranges of calendar days. A day is "2019-01-07"; a range is half-open, as in the API and in the
-// page's own address: {from: "2019-01-01", to: "2019-02-01"} is January.
+// Ranges. A range is half-open, as in the API and in the page's own address. It is one of calendar days, as
+// {from: "2019-01-01", to: "2019-02-01"} is January, or one of moments, {from: "2019-01-07T12:30:00.000Z", …}.
 
 const DAY = 86_400_000;
+const HOUR = DAY / 24;
+const MINUTE = HOUR / 60;
 const stamp = (day) => Date.parse(`${day}T00:00:00Z`);
 const text = (time) => new Date(time).toISOString().slice(0, 10);
 
@@ -17,9 +19,24 @@ export function isDay(value) {
   return /^2\d{3}-\d\d-\d\d$/.test(value) && !Number.isNaN(stamp(value)) && text(stamp(value)) === value;
 }
 
+/** Whether the bound of a range is a moment, and no day. */
+export const isTimed = (bound) => bound.includes("T");
+
+/** Whether the text is a moment that an event may have, with its offset from UTC. */
+export function isMoment(value) {
+  return /^2\d{3}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value));
+}
+
+/** The bound as much later, a moment in milliseconds. */
+export const later = (moment, milliseconds) => new Date(Date.parse(moment) + milliseconds).toISOString();
+
+/** Ranges of days by `range(today)`, and those of `last` so many milliseconds, whose ends move by a `step`. */
 export const PRESETS = [
   { key: "today", name: "Today", range: (today) => [today, addDays(today, 1)] },
   { key: "yesterday", name: "Yesterday", range: (today) => [addDays(today, -1), today] },
+  { key: "1h", name: "Last hour", last: HOUR, step: MINUTE },
+  // as fine as the counts are kept
+  { key: "24h", name: "24 hours", last: DAY, step: 15 * MINUTE },
   { key: "7d", name: "7 days", range: (today) => [addDays(today, -6), addDays(today, 1)] },
   { key: "30d", name: "30 days", range: (today) => [addDays(today, -29), addDays(today, 1)] },
   { key: "month", name: "This month", range: (today) => [monthStart(today), addDays(today, 1)] },
@@ -32,13 +49,14 @@ export const PRESETS = [
 ];
 
 /**
- * What the page's address asks for: {auto: true} when it names no range, {all: true} for
- * `range=all`, else {from, to} where a missing side is null. Throws an Error in words when a day is
- * none or the range holds no day.
+ * What the page's address asks for: {auto: true} when it names no range, {all: true} for `range=all`,
+ * {last: "1h"} for `range=1h`, else {from, to} where a missing side is null. Throws an Error in words
+ * when a bound is none or the range holds nothing.
  */
 export function readRange(search) {
   const query = new URLSearchParams(search);
   if (query.get("range") === "all") return { all: true };
+  if (PRESETS.some(({ key, last }) => last && key === query.get("range"))) return { last: query.get("range") };
   const from = query.get("from");
   const to = query.get("to");
   if (from === null && to === null) return { auto: true };
@@ -46,11 +64,12 @@ export function readRange(search) {
     ["from", from],
     ["to", to],
   ]) {
-    if (value !== null && !isDay(value))
-      throw new Error(`“${name}=${value}” in the address is not a date like 2019-01-31.`);
+    if (value !== null && !isDay(value) && !isMoment(value))
+      throw new Error(`“${name}=${value}” in the address is no date like 2019-01-31, nor a time like 2019-01-31T12:30:00Z.`);
   }
-  if (from !== null && to !== null && from >= to) {
-    throw new Error(`The range from ${from} to ${to} holds no day: “to” is the first day after it.`);
+  // of a day and a moment the zone decides, and the server says so
+  if (from !== null && to !== null && isTimed(from) === isTimed(to) && (isTimed(from) ? Date.parse(from) >= Date.parse(to) : from >= to)) {
+    throw new Error(`The range from ${from} to ${to} holds ${isTimed(from) ? "nothing: “to” is the first moment after it" : "no day: “to” is the first day after it"}.`);
   }
   return { from, to };
 }
@@ -60,6 +79,7 @@ export function writeRange(search, wish) {
   const query = new URLSearchParams(search);
   for (const name of ["range", "from", "to"]) query.delete(name);
   if (wish.all) query.set("range", "all");
+  if (wish.last) query.set("range", wish.last);
   if (wish.from) query.set("from", wish.from);
   if (wish.to) query.set("to", wish.to);
   return query.size ? `?${query}` : "/";
@@ -92,22 +112,46 @@ export function stretches(rows, eventsOf) {
 const SHORTEST = 7;
 
 /**
- * The range of a wish. `overview` is what is known of all data: its days {from, to} and stretches.
- * Whoever asks for nothing sees the stretch with most events, and at least a week.
+ * The range of a wish. `overview` is what is known of all data: its days {from, to} and stretches; `now` is in
+ * milliseconds. Whoever asks for nothing sees the stretch with most events, and at least a week.
  */
-export function resolve(wish, overview) {
+export function resolve(wish, overview, now) {
+  if (wish.last) return lastOf(wish.last, now);
   if (!wish.auto) {
-    const from = wish.from ?? (wish.to <= overview.from ? addDays(wish.to, -1) : overview.from);
-    const to = wish.to ?? (wish.from >= overview.to ? addDays(wish.from, 1) : overview.to);
+    const beside = (bound, days) => (isTimed(bound) ? later(bound, days * DAY) : addDays(bound, days));
+    const from = wish.from ?? (wish.to <= overview.from ? beside(wish.to, -1) : overview.from);
+    const to = wish.to ?? (wish.from >= overview.to ? beside(wish.from, 1) : overview.to);
     return { from, to };
   }
   const { from, to } = overview.stretches.reduce((most, one) => (one.events > most.events ? one : most));
   return { from: daysBetween(from, to) < SHORTEST ? addDays(to, -SHORTEST) : from, to };
 }
 
-/** Days up to seven months, then weeks up to four years, then months. */
+/** The moments of the last hour and the like, up to the end of the minute or the quarter of an hour that is going on. */
+function lastOf(key, now) {
+  const { last, step } = PRESETS.find((preset) => preset.key === key);
+  const to = (Math.floor(now / step) + 1) * step;
+  return { from: new Date(to - last).toISOString(), to: new Date(to).toISOString() };
+}
+
+/** Groups finer than days: their names, and how long their buckets are. */
+export const FINE = { minute: MINUTE, quarter: 15 * MINUTE, hour: HOUR };
+// more bars than these are a thicket
+const MOST_FINE = 400;
+
+/** How long a range is; a day of its zone may have another length than 24 hours. */
+export const lengthOf = ({ from, to }) => Date.parse(to) - Date.parse(from);
+
+/** What a range may be grouped by. */
+export function groupsOf(range) {
+  const fine = Object.keys(FINE).filter((group) => lengthOf(range) / FINE[group] <= MOST_FINE);
+  return isTimed(range.from) ? [...fine, "day", "week", "month"] : [...fine.filter((group) => group === "hour"), "day", "week", "month"];
+}
+
+/** Minutes up to three hours and the like for moments; days up to seven months, then weeks up to four years, then months. */
 export function grouping(from, to) {
-  const days = daysBetween(from, to);
+  const days = lengthOf({ from, to }) / DAY;
+  if (isTimed(from) && days <= 9) return days <= 1 / 8 ? "minute" : days <= 1.5 ? "quarter" : "hour";
   return days <= 214 ? "day" : days <= 1461 ? "week" : "month";
 }
 
@@ -127,11 +171,14 @@ export function buckets(from, to, group) {
   return list;
 }
 
-/** The sums of `value(row)` of daily rows over buckets of the same range. */
+/** The key of the bucket of a moment, in milliseconds, in a fine group. Like windows these are aligned to the epoch. */
+export const fineKey = (time, group) => new Date(Math.floor(time / FINE[group]) * FINE[group]).toISOString();
+
+/** The sums of `value(row)` of rows by day, or by the key of a fine group, over buckets of the same range. */
 export function sumBy(rows, list, group, value) {
   const sums = new Map(list.map((bucket) => [bucket.key, 0]));
   for (const row of rows) {
-    const key = bucketOf[group](row.day);
+    const key = bucketOf[group]?.(row.day) ?? row.day;
     if (sums.has(key)) sums.set(key, sums.get(key) + value(row));
   }
   return [...sums.values()];
@@ -139,6 +186,7 @@ export function sumBy(rows, list, group, value) {
 
 /** Indices of the buckets that get a label: at round dates, no more than `most`. */
 export function ticks(list, group, most) {
+  if (FINE[group]) return fineTicks(list, most);
   const first = (test) => list.flatMap((bucket, i) => (test(bucket.key, list[i - 1]?.key, i) ? [i] : []));
   const months = (n) => (day, before) => {
     const number = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1;
@@ -155,6 +203,19 @@ export function ticks(list, group, most) {
   for (const candidate of candidates) {
     const chosen = first(candidate);
     if (chosen.length <= most) return chosen.length ? chosen : [0];
+  }
+  return [0];
+}
+
+const TICK_STEPS = [1, 5, 15, 30, 60, 180, 360, 720, 1440];
+
+/** The same where buckets have the `minute` of their day. */
+function fineTicks(list, most) {
+  for (const days of [1, 2, 7]) {
+    for (const step of days === 1 ? TICK_STEPS : [1440]) {
+      const chosen = list.flatMap(({ minute }, i) => (minute % step === 0 ? [i] : [])).filter((_, n) => n % days === 0);
+      if (chosen.length <= most) return chosen.length ? chosen : [0];
+    }
   }
   return [0];
 }

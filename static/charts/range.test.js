@@ -3,6 +3,7 @@ import test from "node:test";
 import {
   buckets,
   grouping,
+  groupsOf,
   PRESETS,
   readRange,
   resolve,
@@ -36,6 +37,29 @@ test("an address with a bad day is refused with its value", () => {
   assert.throws(() => readRange("?from=2019-02-30"), /from=2019-02-30/);
   assert.throws(() => readRange("?from=yesterday"), /from=yesterday/);
   assert.throws(() => readRange("?from=2019-02-02&to=2019-02-02"), /holds no day/);
+});
+
+test("a range may be one of moments, and one that moves with the time", () => {
+  const wish = { from: "2019-01-01T12:30:00.000Z", to: "2019-01-01T14:00:00.000Z" };
+  assert.deepEqual(readRange(writeRange("?section=trends", wish)), wish);
+  assert.throws(() => readRange("?from=2019-01-01T12:30:00"), /2019-01-01T12:30:00/);
+  assert.throws(() => readRange(`?from=${wish.to}&to=${wish.from}`), /holds nothing/);
+  assert.deepEqual(readRange(writeRange("?from=2019-01-01", { last: "1h" })), { last: "1h" });
+
+  const now = Date.parse("2026-11-26T03:29:54Z");
+  assert.deepEqual(resolve({ last: "1h" }, null, now), { from: "2026-11-26T02:30:00.000Z", to: "2026-11-26T03:30:00.000Z" });
+  assert.deepEqual(resolve({ last: "24h" }, null, now), { from: "2026-11-25T03:30:00.000Z", to: "2026-11-26T03:30:00.000Z" });
+});
+
+test("short ranges of moments are grouped finer than by days", () => {
+  const group = (from, to) => grouping(`2019-01-01T${from}Z`, to);
+  assert.equal(group("12:00:00", "2019-01-01T15:00:00Z"), "minute");
+  assert.equal(group("12:00:00", "2019-01-02T12:00:00Z"), "quarter");
+  assert.equal(group("12:00:00", "2019-01-06T12:00:00Z"), "hour");
+  assert.equal(group("12:00:00", "2019-03-06T12:00:00Z"), "day");
+  assert.equal(grouping("2019-01-01", "2019-01-02"), "day");
+  assert.deepEqual(groupsOf({ from: "2019-01-01", to: "2019-01-08" }), ["hour", "day", "week", "month"]);
+  assert.deepEqual(groupsOf({ from: "2019-01-01", to: "2019-06-01" }), ["day", "week", "month"]);
 });
 
 test("an old file and today are two stretches of data, a quiet month is none of its own", () => {

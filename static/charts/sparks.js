@@ -21,8 +21,20 @@ export function drawSpark(place, values) {
   place.replaceChildren(svg);
 }
 
-/** `rows` of /api/windows?size=1h&group_by=event_type of a day, as hours [{banner_show, banner_click, order, revenue}]. */
-export function hoursOf(rows) {
+/** The currencies of rows of /api/windows, the one with the largest figures first. */
+export function currenciesOf(rows) {
+  const sums = new Map();
+  for (const { amount } of rows) {
+    for (const [currency, sum] of Object.entries(amount)) sums.set(currency, (sums.get(currency) ?? 0) + Number(sum));
+  }
+  return [...sums].sort(([, a], [, b]) => b - a).map(([currency]) => currency);
+}
+
+/**
+ * `rows` of /api/windows?size=1h&group_by=event_type of a day, as hours [{banner_show, banner_click, order, revenue}];
+ * revenue is that of one currency, for they have no sum.
+ */
+export function hoursOf(rows, currency) {
   if (!rows.length) return [];
   const start = (row) => Date.parse(row.window_start);
   const [first, last] = [start(rows[0]), start(rows.at(-1))];
@@ -30,14 +42,15 @@ export function hoursOf(rows) {
   for (const row of rows) {
     const hour = hours[Math.round((start(row) - first) / 3_600_000)];
     hour[row.group] = row.events;
-    for (const amount of Object.values(row.amount)) hour.revenue += Number(amount);
+    hour.revenue += Number(row.amount[currency] ?? 0);
   }
   return hours;
 }
 
-/** The hours of today of each tile. */
+/** The hours of today of each tile; returns the currency that revenue is drawn in where there are several. */
 export function showSparks(rows) {
-  const hours = hoursOf(rows);
+  const [currency, ...others] = currenciesOf(rows);
+  const hours = hoursOf(rows, currency);
   const ratio = (part, all) => (all ? (part ?? 0) / all : 0);
   const values = {
     "shows-today": (hour) => hour.banner_show ?? 0,
@@ -50,4 +63,5 @@ export function showSparks(rows) {
   for (const [name, value] of Object.entries(values)) {
     drawSpark(document.querySelector(`[data-spark="${name}"]`), hours.map(value));
   }
+  return others.length ? currency : null;
 }

@@ -1,6 +1,6 @@
 // What the page's address says beside the range: section, filters, comparison and zone. No document in here.
 
-import { addDays, daysBetween } from "./range.js";
+import { addDays, daysBetween, isTimed, later, lengthOf } from "./range.js";
 
 export const SECTIONS = [
   { key: "live", name: "Live" },
@@ -17,6 +17,9 @@ export const COMPARISONS = [
   { key: "previous", name: "Previous period" },
   { key: "year", name: "A year before" },
 ];
+
+/** The sections in which a comparison means something. */
+export const COMPARING = ["trends", "sales", "funnel"];
 
 /** What figures can be filtered by, as the API names it: all that an address may hold of these is a filter. */
 export const DIMENSIONS = [
@@ -88,11 +91,14 @@ export function writeState(search, change) {
   return query.size ? `?${query}` : "/";
 }
 
-/** The change that sets a dimension's filter to the value, or takes it off where it is just that. */
-export function toggled(filters, dimension, value) {
-  const now = filters[dimension] ?? [];
-  return { [dimension]: now.length === 1 && now[0] === value ? null : value };
+/** The change that sets the filters of dimensions to a value each, or takes them off where they are just that. */
+export function toggledAll(filters, values) {
+  const are = Object.entries(values).every(([name, value]) => filters[name]?.length === 1 && filters[name][0] === value);
+  return are ? Object.fromEntries(Object.keys(values).map((name) => [name, null])) : { ...values };
 }
+
+/** The same for one dimension. */
+export const toggled = (filters, dimension, value) => toggledAll(filters, { [dimension]: value });
 
 /** The change that takes one value of a filter off. */
 export function without(filters, dimension, value) {
@@ -105,18 +111,22 @@ export const unfiltered = (filters) => Object.fromEntries(Object.keys(filters).m
 const yearBefore = (day) => {
   const before = `${Number(day.slice(0, 4)) - 1}${day.slice(4)}`;
   // the 29th of February has none
-  return before.endsWith("-02-29") ? `${before.slice(0, 8)}28` : before;
+  return before.slice(4, 10) === "-02-29" ? `${before.slice(0, 8)}28${before.slice(10)}` : before;
 };
 
-/** The days that a range of days is compared with; null where nothing is. */
+/** The range that a range is compared with; null where nothing is. */
 export function comparedRange({ from, to }, compare) {
-  if (compare === "previous") return { from: addDays(from, -daysBetween(from, to)), to: from };
+  if (compare === "previous") return neighbour({ from, to }, -1);
   if (compare === "year") return { from: yearBefore(from), to: yearBefore(to) };
   return null;
 }
 
 /** The range as long as this one that begins where it ends (1), or ends where it begins (-1). */
 export function neighbour({ from, to }, by) {
+  if (isTimed(from)) {
+    const length = by * lengthOf({ from, to });
+    return { from: later(from, length), to: later(to, length) };
+  }
   const days = by * daysBetween(from, to);
   return { from: addDays(from, days), to: addDays(to, days) };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { comparedRange, neighbour, readState, toggled, unfiltered, without, writeState } from "./state.js";
+import { comparedRange, neighbour, readState, toggled, toggledAll, unfiltered, without, writeState } from "./state.js";
 
 test("an address without anything is the live section of all events", () => {
   assert.deepEqual(readState(""), { section: "live", compare: "off", tz: null, filters: {} });
@@ -50,6 +50,21 @@ test("a range is compared with as many days before it, or the same days a year b
     to: "2023-03-01",
   });
   assert.equal(comparedRange(week, "off"), null);
+});
+
+test("moments are compared with as long a time before them, or the same time a year before", () => {
+  const hour = { from: "2024-02-29T23:30:00.000Z", to: "2024-03-01T00:30:00.000Z" };
+  assert.deepEqual(comparedRange(hour, "previous"), { from: "2024-02-29T22:30:00.000Z", to: "2024-02-29T23:30:00.000Z" });
+  assert.deepEqual(comparedRange(hour, "year"), { from: "2023-02-28T23:30:00.000Z", to: "2023-03-01T00:30:00.000Z" });
+});
+
+test("values of several dimensions are set together, and taken off where all are set", () => {
+  const both = { product: "clothes", site_version: "mobile" };
+  assert.deepEqual(toggledAll({ product: ["clothes"] }, both), both);
+  assert.deepEqual(toggledAll({ product: ["clothes"], site_version: ["mobile"], source: ["shop"] }, both), {
+    product: null,
+    site_version: null,
+  });
 });
 
 test("the periods before and after a range are as long as it is", () => {

@@ -1,6 +1,7 @@
 // The figures of today, and those of the chosen range.
 
 import * as format from "./format.js";
+import { daysOf } from "./moments.js";
 import { addDays } from "./range.js";
 
 const ZERO = { banner_show: 0, banner_click: 0, order: 0, amount: {} };
@@ -46,7 +47,7 @@ export function showTiles(now, before) {
   showRevenue(now.amount, before.amount);
 }
 
-/** `totals` of /api/totals for a range of days of the zone, with `compared` {events, versus} where they are compared. */
+/** `totals` of /api/totals for a range, with `compared` {events, versus} where they are compared. */
 export function showRange({ events, users, pending, compared }, range, zone) {
   const { banner_show: shows, banner_click: clicks, order: orders } = events;
   for (const [name, figure] of Object.entries({ users, shows, clicks, orders })) {
@@ -72,8 +73,9 @@ export function showRange({ events, users, pending, compared }, range, zone) {
 /** Which users are stored and not counted yet. `pending` is a closed range of times, some perhaps beyond the days. */
 function pendingWords(pending, range, zone) {
   const [first, last] = [pending.from, pending.to].map((time) => format.dayOf(new Date(time), zone));
-  const from = first > range.from ? first : range.from;
-  const to = last < range.to ? addDays(last, 1) : range.to;
+  const days = daysOf(range, zone);
+  const from = first > days.from ? first : days.from;
+  const to = last < days.to ? addDays(last, 1) : days.to;
   // what lags may be none of the range's days
   if (from >= to) return "";
   return `Users of ${format.dayRange(from, to)} still being counted.`;

@@ -3,7 +3,7 @@
 import { countAxis, momentAxis } from "./axes.js";
 import { lengthInWords, overlap } from "./choice.js";
 import * as format from "./format.js";
-import { dayStart } from "./moments.js";
+import { startOf } from "./moments.js";
 import { GREY, groupColor, groupName } from "./palette.js";
 
 // a tooltip of more lines than these hides the chart
@@ -23,10 +23,10 @@ export function spanInWords({ start, end }, zone, { seconds = false } = {}) {
 }
 
 /**
- * `shape` is what spans.js made of the rows, `choice` a decided one of choice.js, `range` one of days of the zone,
+ * `shape` is what spans.js made of the rows, `choice` a decided one of choice.js, `range` one of range.js,
  * `cut` whether there are windows {before, after} the shape's.
  */
-export function windowsView({ shape, choice, range, cut, zone, now }) {
+export function windowsView({ shape, choice, range, cut, zone, now, page }) {
   const { windows, groups } = shape;
   const hopping = choice.kind === "hopping";
   const figure = FIGURES[choice.figure];
@@ -34,10 +34,11 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
   const named = groups.map(({ value, others, sum }) => ({
     name: others ? `${format.count(others)} others` : groupName(choice.group, value),
     color: others ? GREY : groupColor(choice.group, value),
+    pick: others || value === null || !choice.group ? null : page.toggle(choice.group, value),
     sum,
   }));
-  const rangeStart = dayStart(range.from, zone);
-  const rangeEnd = dayStart(range.to, zone);
+  const rangeStart = startOf(range.from, zone);
+  const rangeEnd = startOf(range.to, zone);
   const ends = windows.reduce((last, { end }) => Math.max(last, end), -Infinity);
   const min = cut.before ? windows[0].start : Math.min(rangeStart, windows[0]?.start ?? rangeStart);
   const max = cut.after ? ends : Math.max(rangeEnd, ends);
@@ -66,12 +67,12 @@ export function windowsView({ shape, choice, range, cut, zone, now }) {
     ...(shape.grouped ? linesOf(window, named) : []),
   ];
   return {
-    label: `${windows.length} ${choice.kind} windows of ${lengthInWords(choice.size)}, ${format.dayRange(range.from, range.to)}${
+    label: `${windows.length} ${choice.kind} windows of ${lengthInWords(choice.size)}, ${format.dayRange(range.from, range.to, zone)}${
       shape.grouped ? `: ${named.map(({ name, sum }) => (hopping ? name : `${name} ${words(sum)}`)).join(", ")}` : ""
     }. The table beneath has them all.`,
     legend: shape.grouped
       ? // an event of hopping windows is counted several times, so that sums say nothing
-        named.map(({ name, color, sum }) => (hopping ? { name, color } : { name, color, value: format.count(sum) }))
+        named.map(({ name, color, pick, sum }) => ({ name, color, pick, ...(hopping ? {} : { value: format.count(sum) }) }))
       : [],
     note: notes.join(" "),
     height: lanes ? Math.max(200, named.length * LANE + 40) : undefined,

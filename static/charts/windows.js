@@ -2,6 +2,7 @@
 
 import { go, onAddress } from "./address.js";
 import { read, ReadError } from "./api.js";
+import { picker } from "./card.js";
 import * as choices from "./choice.js";
 import * as format from "./format.js";
 import { groupName } from "./palette.js";
@@ -26,6 +27,7 @@ const wrong = document.getElementById("windows-wrong");
 export class Windows {
   #clock;
   #card;
+  #page;
   #figures;
   #onChange;
   #choice = choices.readChoice(location.search);
@@ -39,9 +41,10 @@ export class Windows {
    * `figures()` gives the range of the page and a print of its figures, or null. `onChange()` is called when something
    * else is to be read.
    */
-  constructor(clock, card, figures, onChange) {
+  constructor(clock, card, page, figures, onChange) {
     this.#clock = clock;
     this.#card = card;
+    this.#page = page;
     this.#figures = figures;
     this.#onChange = onChange;
     onAddress(() => this.#readAddress());
@@ -183,7 +186,7 @@ export class Windows {
     } else {
       const cut = { before: this.#cursors.length > 1, after: next !== null };
       const shape = spans(rows, choice.figure, cut);
-      this.#card.show(windowsView({ shape, choice, range, cut, zone, now: this.#clock.now() }));
+      this.#card.show(windowsView({ shape, choice, range, cut, zone, now: this.#clock.now(), page: this.#page }));
     }
     this.#showRows();
   }
@@ -230,7 +233,11 @@ export class Windows {
         if (sessions)
           line.append(cell(format.length((Date.parse(row.window_end) - Date.parse(row.window_start)) / 1000)));
         if (sessions || choice.group) {
-          const value = cell(sessions ? row.group : groupName(choice.group, row.group));
+          const dimension = sessions ? "user_id" : choice.group;
+          const words = sessions ? row.group : groupName(dimension, row.group);
+          const choose = () => this.#page.choose(this.#page.toggle(dimension, row.group));
+          // no filter picks what has no value
+          const value = cell(row.group === null ? words : picker(words, choose));
           value.className = "name";
           value.title = row.group ?? "";
           line.append(value);
@@ -284,7 +291,7 @@ export class Windows {
         return;
       }
       const { kind: of, size, advance, gap, group_by, from, to } = question;
-      const name = ["windows", of, size, advance, gap, group_by, from, to].filter(Boolean).join("-");
+      const name = ["windows", of, size, advance, gap, group_by, from, to].filter(Boolean).join("-").replaceAll(":", "");
       if (kind === "csv") save(`${name}.csv`, "text/csv", csv(rows));
       else save(`${name}.json`, "application/json", `${JSON.stringify({ ...question, rows }, null, 1)}\n`);
       part("said").textContent = `${format.count(rows.length)} rows in ${name}.${kind}.`;

@@ -4,14 +4,14 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::actions::{InputSource as _, MouseActions, PointerAction};
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::demo::{Demo, generate, replay_to_end};
+use crate::demo::{Demo, generate, replay, replay_to_end};
 use crate::dir::{Dir, wait_until};
 
 /// Headless Chromium's own user agent says that it is a bot.
@@ -63,9 +63,40 @@ impl Browser {
     pub(crate) async fn press(&self, x: f64, y: f64) {
         let mouse = MouseActions::new("mouse".into())
             .then(PointerAction::MoveTo { duration: None, x, y })
-            .then(PointerAction::Down { button: 0 })
-            .then(PointerAction::Up { button: 0 });
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
         self.client.perform_actions(mouse).await.unwrap();
+    }
+
+    /// Clicks where the canvas is drawn in this colour, and so is all around the place.
+    async fn click_drawn(&self, canvas: &str, [red, green, blue]: [u8; 3]) {
+        let place = format!(
+            "const canvas = document.querySelector('{canvas}');\
+             canvas.scrollIntoView({{ block: 'center' }});\
+             const [width, height] = [canvas.width, canvas.height];\
+             const copy = new OffscreenCanvas(width, height).getContext('2d', {{ willReadFrequently: true }});\
+             copy.drawImage(canvas, 0, 0);\
+             const {{ data }} = copy.getImageData(0, 0, width, height);\
+             const is = (x, y) => [{red}, {green}, {blue}].every((c, i) => data[4 * (y * width + x) + i] === c);\
+             const near = [-4, 0, 4];\
+             for (let y = 4; y < height - 4; y++)\
+               for (let x = 4; x < width - 4; x++)\
+                 if (near.every(dy => near.every(dx => is(x + dx, y + dy)))) {{\
+                   const box = canvas.getBoundingClientRect();\
+                   return [box.left + x * box.width / width, box.top + y * box.height / height];\
+                 }}\
+             return null"
+        );
+        self.until(&format!("return (() => {{ {place} }})() !== null"), json!(true)).await;
+        let place = self.eval(&place).await;
+        let [x, y] = [0, 1].map(|i| place[i].as_f64().unwrap().round());
+        let click = MouseActions::new("mouse".to_owned())
+            .then(PointerAction::MoveTo { duration: None, x, y })
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT })
+            // what the pointer is over has another colour
+            .then(PointerAction::MoveTo { duration: None, x: 0.0, y: 0.0 });
+        self.client.perform_actions(click).await.unwrap();
     }
 
     pub(crate) async fn eval(&self, script: &str) -> Value {
@@ -453,6 +484,64 @@ async fn the_profile_is_a_page_and_a_file_that_ask_nothing_of_elsewhere() {
     browser.until(rows, json!("10,000")).await;
     assert_eq!(browser.eval(bars).await, json!(3));
     assert_eq!(browser.eval("return performance.getEntriesByType('resource').length").await, json!(0));
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
+async fn the_last_hour_is_shown_by_the_minute_and_what_is_clicked_filters() {
+    let dir = Dir::new();
+    let file = generate(&dir, 3_000);
+    let demo = Demo::start(&dir).await;
+    assert!(replay(&dir, &file, &["--as-live"]).output().unwrap().status.success());
+    let browser = Browser::start(&dir).await;
+    browser.client.goto(&format!("{}?section=trends&range=1h", demo.charts)).await.unwrap();
+
+    let totals = demo.json("api/totals").await["events"].take();
+    let counts = json!(["banner_show", "banner_click", "order"].map(|key| &totals[key]));
+    browser.click("#daily [data-toggle]").await;
+    let number = "cell => Number(cell.textContent.replace(/\\D/g, ''))";
+    let all = format!("return [...document.querySelectorAll('#daily tfoot td')].map({number})");
+    browser.until(&all, counts.clone()).await;
+    let minutes = format!(
+        "const rows = [...document.querySelectorAll('#daily tbody tr')];\
+         return [rows.length >= 58, ...[1, 2, 3].map(i => rows.reduce((sum, row) => sum + ({number})(row.cells[i]), 0))]"
+    );
+    assert_eq!(browser.eval(&minutes).await, json!([true, counts[0], counts[1], counts[2]]));
+    // its SQL counts the same windows anew
+    browser.click("[data-sql='orders-chart']").await;
+    browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
+    browser.click("#sql-run").await;
+    browser.until("return document.querySelector('#sql-verdict .sign')?.className", json!("sign equal")).await;
+    browser.click("#sql form button").await;
+
+    // a slice, and again
+    let search = "return location.search";
+    let desktop = [0x2a, 0x6f, 0xd6];
+    browser.click_drawn("#devices canvas", desktop).await;
+    browser.until(search, json!("?section=trends&range=1h&site_version=desktop")).await;
+    let expected = demo.json("api/totals?site_version=desktop").await["events"].take();
+    browser.until(&all, json!(["banner_show", "banner_click", "order"].map(|key| &expected[key]))).await;
+    browser.click_drawn("#devices canvas", desktop).await;
+    browser.until(search, json!("?section=trends&range=1h")).await;
+    browser.until(&all, counts).await;
+
+    // a product on a device, a group of windows, a value of the newest events
+    browser.click("#parts tr[data-product='clothes'][data-device='mobile'] button").await;
+    browser.until(search, json!("?section=trends&range=1h&product=clothes&site_version=mobile")).await;
+    browser.client.goto(&format!("{}?section=windows&range=1h&group=product", demo.charts)).await.unwrap();
+    browser.click("#windows [data-part='rows'] td.name button").await;
+    browser.until("return /&product=/.test(location.search)", json!(true)).await;
+    browser.client.goto(&demo.charts).await.unwrap();
+    browser.click("#latest tbody tr:first-child td:nth-child(4) button").await;
+    browser.until("return /site_version=(desktop|mobile)$/.test(location.search)", json!(true)).await;
+
+    // where nothing is compared there is no key for it
+    browser.client.find(Locator::Css("body")).await.unwrap().send_keys("x").await.unwrap();
+    assert_eq!(browser.eval("return location.search.includes('compare')").await, json!(false));
     browser.said_nothing().await;
 
     browser.end().await;

@@ -120,7 +120,7 @@ export class Sales {
       sales({ ...picked, ...product }),
       sales({ ...earlier, ...product }),
     ]);
-    const versus = `vs ${format.dayRange(earlier.from, earlier.to)}`;
+    const versus = `vs ${format.dayRange(earlier.from, earlier.to, this.#page.clock.zone)}`;
     this.#answers.others = { failed, states, places, prices: { now, before, versus } };
     this.#showOthers();
   }
