@@ -13,7 +13,7 @@ VENV := target/bench-venv
 PYTHON := $(VENV)/bin/python
 MIGRATE := sqlx database reset -y --source migrations
 
-.PHONY: help setup setup-tests setup-bench assets build demo test full bench psql fmt check lint fresh prepare schema
+.PHONY: help setup setup-tests setup-bench assets build demo test full bench psql picture fmt check lint fresh prepare schema
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,10 @@ bench: build $(VENV)/installed ## how fast it is, against baselines of the same 
 psql: ## psql on the demo's database, with the queries of docs/sql.md listed
 	@test -r .shopwindow/env || { echo "no demo is running here: start one with make demo" >&2; exit 1; }
 	@. .shopwindow/env && PSQLRC=sql/psqlrc exec psql "$$DATABASE_URL"
+
+picture: setup-tests assets ## docs/charts.png anew, as a browser shows the page
+	cargo test --locked --package shopwindow --test it -- everyone_can_read
+	cp .ci/artifacts/trends-light.png docs/charts.png
 
 setup: ## installs what is missing to build and run, with apt where it may
 	@./setup.sh

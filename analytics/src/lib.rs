@@ -3,17 +3,19 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `sales`, `funnel`, `windows`, `sessions` and `lookup` answer in JSON, `details` counts what few events have, `users`
+//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `details` counts what few events have, `users`
 //! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
-//! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong.
+//! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
 pub mod checks;
 mod details;
 mod figures;
 mod funnel;
 mod health;
+mod imports;
 mod live;
 mod lookup;
+mod openapi;
 mod page;
 mod pipeline;
 mod problem;
@@ -184,6 +186,8 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/funnel").route(read().to(funnel::funnel)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/imports").route(read().to(imports::imports)))
+        .service(get("/api/rejected").route(read().to(imports::rejected)))
         .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
         .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
@@ -191,6 +195,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/profile").route(read().to(profiling::page)))
         .service(get("/api/profile").route(read().to(profiling::json)))
         .service(get("/schema.json").route(read().to(profiling::schema)))
+        .service(get("/openapi.json").route(read().to(openapi::document)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

@@ -136,6 +136,21 @@ impl Question {
         Ok(question)
     }
 
+    /// Refuses what a path that has no range would take no notice of: all but filters by these dimensions.
+    pub(crate) fn narrows_by(&self, dimensions: &[&str]) -> Result<(), Problem> {
+        let bounds = [("from", self.from), ("to", self.to)].map(|(name, bound)| (name, bound.map(|it| it.to_string())));
+        let filters = self.filters.iter().filter(|(name, _)| !dimensions.contains(name));
+        let unused = bounds
+            .into_iter()
+            .chain([("tz", self.tz.clone())])
+            .chain(filters.map(|(name, values)| (*name, values.first().cloned())))
+            .find_map(|(name, value)| Some((name, value?)));
+        match unused {
+            None => Ok(()),
+            Some((name, value)) => Err(Problem::parameter(name, &value, "is of no use here")),
+        }
+    }
+
     /// How many rows to answer with.
     pub(crate) fn limit(&self, default: i64, most: i64) -> Result<i64, Problem> {
         let Some(text) = self.own.get("limit") else { return Ok(default) };

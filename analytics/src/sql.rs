@@ -43,6 +43,8 @@ const QUERIES: &[(&str, &str)] = &[
     ("sales", include_str!("../../sql/page/sales.sql")),
     ("places", include_str!("../../sql/page/places.sql")),
     ("devices", include_str!("../../sql/page/devices.sql")),
+    ("funnel", include_str!("../../sql/page/funnel.sql")),
+    ("funnel_by", include_str!("../../sql/page/funnel_by.sql")),
     ("latest", include_str!("../../sql/page/latest.sql")),
     ("sessions", include_str!("../../sql/page/sessions.sql")),
 ];

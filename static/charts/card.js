@@ -5,6 +5,7 @@ import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { MOTION } from "./axes.js";
+import { offerSave } from "./save.js";
 
 echarts.use([
   BarChart,
@@ -99,6 +100,11 @@ export class Card {
       this.#toggle.setAttribute("aria-pressed", this.#asTable);
       this.paint();
     });
+    offerSave(
+      section,
+      () => this.#view?.table?.() ?? null,
+      () => (this.#asTable ? null : this.#picture()),
+    );
     new ResizeObserver(() => {
       if (this.#plot.clientWidth && this.#plot.clientWidth !== this.#width) this.paint();
     }).observe(section);
@@ -131,6 +137,11 @@ export class Card {
     writeNote(this.#section.querySelector(".note"), view);
     if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
+  }
+
+  /** What is drawn, at twice its size for print. */
+  #picture() {
+    return this.#chart?.renderToCanvas({ pixelRatio: 2, backgroundColor: look().card }) ?? null;
   }
 
   #paintChart(view) {

@@ -18,7 +18,7 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed}, see main.js.
+ * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by}, see main.js.
  */
 export function figureOf(name, page) {
   const { today, range, resolution, windows, narrowed } = page;
@@ -69,6 +69,14 @@ export function figureOf(name, page) {
       kept: async (signal) => (await read("/api/windows", parameters, signal)).rows,
     };
   };
+  const stages = (title, query, parameters) => ({
+    title,
+    query,
+    parameters,
+    key: query === "funnel" ? ["stage"] : ["value", "stage"],
+    columns: ["events", "users", "left"],
+    kept: async (signal) => (await read("/api/funnel", parameters, signal)).rows,
+  });
 
   const figures = {
     "shows-today": () => ofToday("Shows", "banner_show", (row) => row.banner_show),
@@ -101,6 +109,9 @@ export function figureOf(name, page) {
       columns: [...TYPES, "users"],
       kept: (signal) => productsOnDevices(range, signal),
     }),
+    funnel: () => stages("The stages", "funnel", range),
+    "funnel-by": () => stages("The stages by a dimension", "funnel_by", { ...range, by: page.by ?? "product", limit: 12 }),
+    "funnel-lost": () => stages("The stages of products", "funnel_by", { ...range, by: "product", limit: 100 }),
     latest: () => ({
       title: "The newest events",
       query: "latest",

@@ -24,6 +24,7 @@ const NAMES = {
   events: "Events",
   orders: "Orders",
   sessions: "Sessions",
+  left: "Came no further",
   with_order: "Sessions with an order",
   mean_seconds: "Mean length in s",
   median_seconds: "Median length in s",

@@ -461,6 +461,14 @@ async fn the_query_of_a_figure_counts_the_same_as_the_figure(pool: PgPool) {
                 assert_same(part, row);
             }
         }
+        for (path, query) in [("funnel?", "funnel/run?"), ("funnel?by=product&", "funnel_by/run?by=product&")] {
+            let answer = app.json(&format!("/api/{path}{question}")).await;
+            let stages = recount(&app, &format!("/api/sql/{query}{question}")).await;
+            assert_eq!(stages.len(), answer["rows"].as_array().unwrap().len(), "{answer}");
+            for (stage, row) in stages.iter().zip(answer["rows"].as_array().unwrap()) {
+                assert_same(stage, row);
+            }
+        }
         let totals = app.json(&format!("/api/totals?{question}")).await;
         let recounted = recount(&app, &format!("/api/sql/totals/run?{question}")).await;
         assert_same(&recounted[0], &totals["events"]);

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
@@ -59,15 +61,6 @@ impl Browser {
         self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
-    /// Clicks where it is told, as a mouse does: what is drawn has no elements.
-    pub(crate) async fn press(&self, x: f64, y: f64) {
-        let mouse = MouseActions::new("mouse".into())
-            .then(PointerAction::MoveTo { duration: None, x, y })
-            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
-            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
-        self.client.perform_actions(mouse).await.unwrap();
-    }
-
     /// Clicks where the canvas is drawn in this colour, and so is all around the place.
     async fn click_drawn(&self, canvas: &str, [red, green, blue]: [u8; 3]) {
         let place = format!(
@@ -99,6 +92,15 @@ impl Browser {
         self.client.perform_actions(click).await.unwrap();
     }
 
+    /// Clicks where it is told, as a mouse does: what is drawn has no elements.
+    pub(crate) async fn press(&self, x: f64, y: f64) {
+        let mouse = MouseActions::new("mouse".into())
+            .then(PointerAction::MoveTo { duration: None, x, y })
+            .then(PointerAction::Down { button: 0 })
+            .then(PointerAction::Up { button: 0 });
+        self.client.perform_actions(mouse).await.unwrap();
+    }
+
     pub(crate) async fn eval(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
@@ -121,6 +123,21 @@ impl Browser {
         assert_eq!(said, json!([]), "the console is not empty");
     }
 
+    /// Lays the page out for a screen of this width.
+    pub(crate) async fn resize(&self, width: u32) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
+    }
+
+    /// The whole page as PNG.
+    pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
+        let height = self.eval("return document.documentElement.scrollHeight").await;
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        let asked = DevTools("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
+        let answer = self.client.issue_cmd(asked).await.unwrap();
+        BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
     pub(crate) async fn end(mut self) {
         self.client.close().await.unwrap();
         self.driver.kill().unwrap();
@@ -139,6 +156,20 @@ impl WebDriverCompatibleCommand for Console {
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+/// A command of Chromium's own protocol.
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
     }
 }
 

@@ -13,6 +13,7 @@ mod kills;
 mod pipeline;
 mod profile;
 mod sales;
+mod sections;
 mod services;
 mod simulate;
 mod verify;
