@@ -75,7 +75,7 @@ async fn a_request_that_is_too_long_is_a_400(pool: PgPool) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn unknown_paths_and_wrong_methods_are_problems_too(pool: PgPool) {
     let app = App::start(&pool);
-    for path in ["/api/window?size=1h", "/metrics", "/api/", "/static/0/none.js", "/api/events/a/b"] {
+    for path in ["/api/window?size=1h", "/api/", "/static/0/none.js", "/api/events/a/b"] {
         assert_problem(&app.get(path).await, 404, path.split('?').next().unwrap());
     }
     for path in ["/", "/api/daily", "/api/live", "/healthz"] {
