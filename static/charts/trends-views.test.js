@@ -28,6 +28,12 @@ test("an empty card says what would fill it", () => {
   }
 });
 
+test("no command is promised to fill regions, which only updates of users have", () => {
+  const view = audienceView([], "region", page);
+  assert.match(view.note, /^No event of this range has a region\. /);
+  assert.equal(view.command, undefined);
+});
+
 test("systems stand around their device, what states none included, and filter by both", () => {
   const view = systemsView([row("Mobile", 60), row("Desktop", 40)], [["Mobile", [row("iOS", 30), row("Android", 20)]]], page);
   assert.deepEqual(view.table().rows, [
