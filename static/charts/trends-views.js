@@ -244,7 +244,7 @@ export function heatmapView(rows, choice) {
     label: total
       ? `Hours of the week: ${format.count(total)} in all, most on ${WEEKDAYS[Math.floor(busiest / 24)]} from ${clock(busiest % 24)}, ${format.count(most)}.`
       : "Hours of the week: nothing.",
-    note: total ? `The darkest hour has ${format.count(most)}.` : "None of these in this range.",
+    note: total ? `The strongest colour is ${format.count(most)}.` : "None of these in this range.",
     table: () => ({
       head: ["Hour", ...WEEKDAYS],
       rows: Array.from({ length: 24 }, (_, hour) => [clock(hour), ...cells.map((day) => format.count(day[hour]))]),
