@@ -48,7 +48,7 @@ psql: ## psql on the demo's database, with the queries of docs/sql.md listed
 
 picture: setup-tests assets ## docs/charts.png anew, as a browser shows the page
 	cargo test --locked --package shopwindow --test it -- everyone_can_read
-	cp .ci/artifacts/trends-light.png docs/charts.png
+	cp .ci/artifacts/readme.png docs/charts.png
 
 setup: ## installs what is missing to build and run, with apt where it may
 	@./setup.sh

@@ -12,6 +12,7 @@ mod details;
 mod figures;
 mod funnel;
 mod health;
+mod heatmap;
 mod imports;
 mod live;
 mod lookup;
@@ -183,6 +184,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/places").route(read().to(sales::places)))
         .service(get("/api/windows").route(read().to(windows::windows)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)))
+        .service(get("/api/heatmap").route(read().to(heatmap::heatmap)))
         .service(get("/api/funnel").route(read().to(funnel::funnel)))
         .service(get("/api/latest").route(read().to(lookup::latest)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))

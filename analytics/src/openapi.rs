@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, Responder};
 
-/// OpenAPI 3.1, written by hand; tests hold it against what is served.
+/// `OpenAPI` 3.1, written by hand; tests hold it against what is served.
 const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// `GET /openapi.json`

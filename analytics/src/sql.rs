@@ -44,6 +44,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("places", include_str!("../../sql/page/places.sql")),
     ("devices", include_str!("../../sql/page/devices.sql")),
     ("funnel", include_str!("../../sql/page/funnel.sql")),
+    ("heatmap", include_str!("../../sql/page/heatmap.sql")),
     ("funnel_by", include_str!("../../sql/page/funnel_by.sql")),
     ("latest", include_str!("../../sql/page/latest.sql")),
     ("sessions", include_str!("../../sql/page/sessions.sql")),

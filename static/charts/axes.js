@@ -118,8 +118,11 @@ export const percentAxis = (theme, more) =>
     ...more,
   });
 
+/** A chart of horizontal bars so narrow has room for few labels. */
+export const NARROW = 420;
+
 /** The axis of horizontal bars, the first on top. */
-export function nameAxis(theme, names, more) {
+export function nameAxis(theme, names, width) {
   return {
     id: "names",
     type: "category",
@@ -127,8 +130,7 @@ export function nameAxis(theme, names, more) {
     data: names,
     axisLine: { lineStyle: { color: theme.line } },
     axisTick: { show: false },
-    axisLabel: { color: theme.text, fontSize: 13, width: 140, overflow: "truncate" },
-    ...more,
+    axisLabel: { color: theme.text, fontSize: 13, width: Math.min(140, width / 3), overflow: "truncate" },
   };
 }
 

@@ -1,7 +1,13 @@
 // A card of the page: a chart that can turn into its table and back.
 
-import { BarChart, CustomChart, LineChart, PieChart } from "echarts/charts";
-import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "echarts/components";
+import { BarChart, CustomChart, HeatmapChart, LineChart, PieChart, ScatterChart, SunburstChart } from "echarts/charts";
+import {
+  AriaComponent,
+  GridComponent,
+  TitleComponent,
+  TooltipComponent,
+  VisualMapContinuousComponent,
+} from "echarts/components";
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { MOTION } from "./axes.js";
@@ -12,6 +18,10 @@ echarts.use([
   CustomChart,
   LineChart,
   PieChart,
+  HeatmapChart,
+  ScatterChart,
+  SunburstChart,
+  VisualMapContinuousComponent,
   AriaComponent,
   GridComponent,
   TitleComponent,
@@ -39,6 +49,8 @@ function look() {
     card: color("--card"),
     raised: color("--raised"),
     accent: color("--accent"),
+    // from little to much
+    heat: [color("--tint"), color("--accent")],
   };
   probe.remove();
   return { ...colors, font: style.fontFamily };

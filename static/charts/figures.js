@@ -101,6 +101,18 @@ export function figureOf(name, page) {
       kept: async (signal) => (await read("/api/daily", range, signal)).rows,
     }),
     devices: () => parts("Devices", { by: "site_version", ...range }),
+    "trends-heatmap": () => ({
+      title: "Hours of the week",
+      query: "heatmap",
+      parameters: range,
+      key: ["weekday", "hour"],
+      columns: [...TYPES, "amount"],
+      kept: async (signal) => (await read("/api/heatmap", range, signal)).rows,
+    }),
+    "trends-devices": () => parts("Devices that events tell", { by: "device", ...range }),
+    "trends-sources": () => parts("Traffic sources", { by: "traffic_source", ...range }),
+    "trends-audience": () => parts("Users by gender", { by: "gender", ...range }),
+    "trends-scatter": () => ordersByProduct(range),
     parts: () => ({
       title: "Products on devices",
       query: "devices",

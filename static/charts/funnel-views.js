@@ -1,6 +1,6 @@
 // What the cards of the funnel show, made of rows of /api/funnel.
 
-import { countAxis, nameAxis, percentAxis } from "./axes.js";
+import { countAxis, NARROW, nameAxis, percentAxis } from "./axes.js";
 import * as format from "./format.js";
 import { eventType, GREY, groupColor, groupName, title } from "./palette.js";
 
@@ -68,10 +68,10 @@ export function stagesView(rows, before, page) {
     }),
     pick: ({ dataIndex }) => toggle(list[dataIndex]),
     height: list.length * 72 + 40,
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [countAxis(theme, { id: "counts" })],
-      yAxis: [nameAxis(theme, list.map(({ name }) => name))],
+      xAxis: [countAxis(theme, { id: "counts", splitNumber: width < NARROW ? 2 : 4 })],
+      yAxis: [nameAxis(theme, list.map(({ name }) => name), width)],
       tooltip: { trigger: "axis", valueFormatter: format.count },
       series: ["events", "users"].map((figure) => ({
         id: figure,
@@ -131,10 +131,10 @@ export function byView(rows, dimension, page) {
     }),
     pick: ({ dataIndex }) => toggle(groups[dataIndex]),
     height: Math.max(120, groups.length * (further.length * 14 + 18) + 40),
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [percentAxis(theme, { id: "rates" })],
-      yAxis: [nameAxis(theme, groups.map(name))],
+      xAxis: [percentAxis(theme, { id: "rates", splitNumber: width < NARROW ? 2 : 4 })],
+      yAxis: [nameAxis(theme, groups.map(name), width)],
       tooltip: { trigger: "axis", valueFormatter: (part) => (typeof part === "number" ? format.percent(part, 1) : "–") },
       series: further.map((stage) => ({
         id: stage.key,
@@ -178,10 +178,10 @@ export function lostView(rows, page) {
     }),
     pick: ({ dataIndex }) => toggle(list[dataIndex]),
     height: Math.max(120, list.length * 46 + 40),
-    option: (theme) => ({
-      grid: { id: "grid", left: 4, right: 110, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [countAxis(theme, { id: "counts" })],
-      yAxis: [nameAxis(theme, list.map(name))],
+    option: (theme, width) => ({
+      grid: { id: "grid", left: 4, right: width < NARROW ? 48 : 110, top: 4, bottom: 4, outerBoundsMode: "same" },
+      xAxis: [countAxis(theme, { id: "counts", splitNumber: width < NARROW ? 2 : 4 })],
+      yAxis: [nameAxis(theme, list.map(name), width)],
       tooltip: { trigger: "axis", valueFormatter: format.count },
       series: [
         {
@@ -194,8 +194,10 @@ export function lostView(rows, page) {
             position: "right",
             color: theme.muted,
             fontSize: 12,
-            formatter: ({ dataIndex }) =>
-              `${format.compact(list[dataIndex].left)} (${format.percent(list[dataIndex].left, list[dataIndex].users)})`,
+            formatter: ({ dataIndex }) => {
+              const { left, users } = list[dataIndex];
+              return width < NARROW ? format.compact(left) : `${format.compact(left)} (${format.percent(left, users)})`;
+            },
           },
           data: list.map(({ value, left }) => ({ value: left, itemStyle: { color: groupColor("product", value) } })),
         },

@@ -22,6 +22,7 @@ import { Data } from "./sections/data.js";
 import { Funnel } from "./sections/funnel.js";
 import { Pipeline } from "./sections/pipeline.js";
 import { Sales } from "./sections/sales.js";
+import { Trends } from "./sections/trends.js";
 import { Seconds } from "./seconds.js";
 import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
@@ -227,7 +228,7 @@ function showWindows() {
 
 // ---- the other sections ----
 
-const sections = { sales: new Sales(page), funnel: new Funnel(page), data: new Data(page), pipeline: new Pipeline(page) };
+const sections = { trends: new Trends(page), sales: new Sales(page), funnel: new Funnel(page), data: new Data(page), pipeline: new Pipeline(page) };
 
 const sectionJob = new Paced(
   async (signal) => {

@@ -1,6 +1,6 @@
 // What the section Pipeline makes of /api/pipeline and /readyz.
 
-import { countAxis, nameAxis } from "./axes.js";
+import { countAxis, NARROW, nameAxis } from "./axes.js";
 import * as format from "./format.js";
 
 const SECOND = 1_000;
@@ -64,10 +64,10 @@ export function lagView(kafka) {
       rows: partitions.map((one) => [name(one), ...[one.lag, one.next, one.first, one.end].map(format.count)]),
     }),
     height: Math.max(80, partitions.length * 34 + 40),
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 48, top: 4, bottom: 4, outerBoundsMode: "same" },
       xAxis: [countAxis(theme, { id: "counts" })],
-      yAxis: [nameAxis(theme, partitions.map(name))],
+      yAxis: [nameAxis(theme, partitions.map(name), width)],
       tooltip: { trigger: "axis", valueFormatter: format.count },
       series: [
         {
@@ -94,10 +94,10 @@ export function latencyView(latency) {
       : "No events in the last five minutes, imports aside. Click through the shop, or: shopwindow simulate --rate 5",
     table: () => ({ head: ["Events", "Stored within"], rows: list.map(({ name, ms }) => [name, milliseconds(ms)]) }),
     height: 160,
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 64, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [countAxis(theme, { id: "ms", axisLabel: { color: theme.muted, fontSize: 12, formatter: milliseconds, hideOverlap: true } })],
-      yAxis: [nameAxis(theme, list.map(({ name }) => name))],
+      xAxis: [countAxis(theme, { id: "ms", splitNumber: width < NARROW ? 2 : 4, axisLabel: { color: theme.muted, fontSize: 12, formatter: milliseconds, hideOverlap: true } })],
+      yAxis: [nameAxis(theme, list.map(({ name }) => name), width)],
       tooltip: { trigger: "axis", valueFormatter: milliseconds },
       series: [
         {

@@ -469,6 +469,12 @@ async fn the_query_of_a_figure_counts_the_same_as_the_figure(pool: PgPool) {
                 assert_same(stage, row);
             }
         }
+        let heatmap = app.json(&format!("/api/heatmap?{question}")).await;
+        let hours = recount(&app, &format!("/api/sql/heatmap/run?{question}")).await;
+        assert_eq!(hours.len(), heatmap["rows"].as_array().unwrap().len());
+        for (hour, row) in hours.iter().zip(heatmap["rows"].as_array().unwrap()) {
+            assert_same(hour, row);
+        }
         let totals = app.json(&format!("/api/totals?{question}")).await;
         let recounted = recount(&app, &format!("/api/sql/totals/run?{question}")).await;
         assert_same(&recounted[0], &totals["events"]);

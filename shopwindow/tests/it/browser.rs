@@ -129,9 +129,9 @@ impl Browser {
         self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
     }
 
-    /// The whole page as PNG.
-    pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
-        let height = self.eval("return document.documentElement.scrollHeight").await;
+    /// The page as PNG, from its top down to a height of at most so many pixels.
+    pub(crate) async fn picture(&self, width: u32, most: u32) -> Vec<u8> {
+        let height = self.eval(&format!("return Math.min({most}, document.documentElement.scrollHeight)")).await;
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let asked = DevTools("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
         let answer = self.client.issue_cmd(asked).await.unwrap();

@@ -32,6 +32,9 @@ export const BARS = [
   { id: "sales-customers", by: "user_id", what: "Customer", command: ORDERS },
 ];
 
+/** What else the card of screens may show. */
+const SCREENS = [{ by: "display_type" }, { by: "resolution" }];
+
 /** From so much revenue in an hour on, in any currency, it is said how much that is. */
 const BUSY = [
   { from: 50_000, words: "very busy: 50,000 or more", color: "var(--bad)" },
@@ -46,9 +49,12 @@ export class Sales {
   #measure = document.getElementById("sales-measure");
   #currency = document.getElementById("sales-currency");
   #screen = document.getElementById("sales-screen");
-  /** What is shown: the answers, and what they were read for. */
+  /** The figures that are shown, and what they were read for. */
   #shown = null;
+  /** The answers of the cards, by dimension. */
+  #answers = {};
   #customersAt = -Infinity;
+  #customersStale = false;
   #us = null;
 
   constructor(page) {
@@ -71,44 +77,52 @@ export class Sales {
     const picked = page.picked();
     const compared = page.compared();
     const sales = (parameters) => page.read("/api/sales", parameters, signal).then(({ rows }) => rows);
-    const [[total], live] = await Promise.all([sales(picked), this.#readLive(signal)]);
+    const [[total], before, live] = await Promise.all([sales(picked), compared && sales(compared), this.#readLive(signal)]);
     const print = JSON.stringify([picked, compared, total]);
-    if (print !== this.#shown?.print) {
-      const asked = JSON.stringify([picked, compared]);
-      const mustAgain = asked !== this.#shown?.asked || performance.now() - this.#customersAt > CUSTOMERS_AGE;
-      const read = async ({ by, id }) => {
-        if (id === "sales-customers" && !mustAgain) return [by, this.#shown.rows.user_id];
+    const isNew = print !== this.#shown?.print;
+    const asked = JSON.stringify([picked, compared]);
+    if (asked !== this.#shown?.asked) this.#customersAt = -Infinity;
+    if (isNew) this.#customersStale = true;
+    const customers = this.#customersStale && performance.now() - this.#customersAt > CUSTOMERS_AGE;
+    // the cards stay as they are until theirs are read; unless all of them are, the next time reads them again
+    const known = { live, total, before: before?.[0], compared: Boolean(compared), asked };
+    this.#shown = { ...known, print: isNew ? null : print };
+    this.#showFigures();
+    const bars = [...BARS, ...SCREENS].filter(({ by }) => (by === "user_id" ? customers : isNew));
+    await Promise.all([
+      ...bars.map(async ({ by }) => {
         const limit = by === "user_id" ? CUSTOMERS : MOST;
         const [now, before] = await Promise.all([
           sales({ ...picked, by, limit }),
           compared && sales({ ...compared, by, limit: MOST }),
         ]);
-        return [by, { now, before }];
-      };
-      const screens = ["display_type", "resolution"].map((by) => ({ by }));
-      const earlier = { ...picked, ...(compared ?? comparedRange(picked, "previous")) };
-      const [before, prices, places, ...rows] = await Promise.all([
-        compared && sales(compared),
-        sales({ ...earlier, by: "product", limit: MOST }),
-        page.read("/api/places", { ...picked, limit: MOST }, signal),
-        ...[...BARS, ...screens, { by: "status" }, { by: "state" }].map(read),
-      ]);
-      if (mustAgain) this.#customersAt = performance.now();
-      this.#shown = {
-        print,
-        asked,
-        total,
-        before: before?.[0],
-        compared: Boolean(compared),
-        prices: { before: prices, versus: `vs ${format.dayRange(earlier.from, earlier.to)}` },
-        places: places.rows,
-        rows: Object.fromEntries(rows),
-      };
+        this.#answers[by] = { now, before };
+        this.#showBars(by);
+      }),
+      isNew && this.#readOthers(picked, compared, sales, signal),
+    ]);
+    if (customers) {
+      this.#customersAt = performance.now();
+      this.#customersStale = false;
     }
-    this.#shown.live = live;
-    this.#show();
+    this.#shown.print = print;
     // bars of the last seconds go on without any event
     return SECOND;
+  }
+
+  async #readOthers(picked, compared, sales, signal) {
+    const earlier = { ...picked, ...(compared ?? comparedRange(picked, "previous")) };
+    const product = { by: "product", limit: MOST };
+    const [failed, states, { rows: places }, now, before] = await Promise.all([
+      sales({ ...picked, by: "status", limit: MOST }),
+      sales({ ...picked, by: "state", limit: MOST }),
+      this.#page.read("/api/places", { ...picked, limit: MOST }, signal),
+      sales({ ...picked, ...product }),
+      sales({ ...earlier, ...product }),
+    ]);
+    const versus = `vs ${format.dayRange(earlier.from, earlier.to, this.#page.clock.zone)}`;
+    this.#answers.others = { failed, states, places, prices: { now, before, versus } };
+    this.#showOthers();
   }
 
   /** Orders of the last 100 s and of the last hour, and what that hour brought in. */
@@ -134,26 +148,47 @@ export class Sales {
     return { seconds: steps(seconds, SECOND, 100, now), minutes: steps(minutes, MINUTE, 60, now), hour };
   }
 
+  /** Shows all that is known as the address wants it. */
   #show() {
     if (!this.#shown || this.#page.state.section !== "sales") return;
-    const { total, rows, live, compared, places, prices } = this.#shown;
-    const page = this.#page;
-    const choice = readChoice(location.search, total?.amount ?? {});
+    this.#showFigures();
+    for (const { by } of [...BARS, ...SCREENS]) this.#showBars(by);
+    this.#showOthers();
+  }
+
+  get #choice() {
+    return readChoice(location.search, this.#shown.total?.amount ?? {});
+  }
+
+  #showFigures() {
+    const choice = this.#choice;
     this.#showChoice(choice);
     this.#showTiles();
-    const cards = this.#cards;
-    const zone = page.clock.zone;
-    cards["sales-live"].show(takingsView(live.seconds, "second", { choice, zone, command: ORDERS }));
-    cards["sales-minutes"].show(takingsView(live.minutes, "minute", { choice, zone, command: ORDERS }));
-    for (const { id, ...asked } of BARS) {
-      const by = id === "sales-screens" ? this.#screen.value : asked.by;
-      const { now, before } = rows[by];
-      const cut = by === "user_id" && now.length === CUSTOMERS;
-      cards[id].show(barsView(now, compared ? before : null, { ...asked, by, choice, page, cut }));
-    }
-    cards["sales-status"].show(failedView(rows.status.now, { choice, page, command: TV }));
-    cards["sales-prices"].show(pricesView(rows.product.now, prices.before, { choice, page, versus: prices.versus, command: ORDERS }));
-    this.#showMap(rows.state.now, places, choice);
+    const { live } = this.#shown;
+    const asked = { choice, zone: this.#page.clock.zone, command: ORDERS };
+    this.#cards["sales-live"].show(takingsView(live.seconds, "second", asked));
+    this.#cards["sales-minutes"].show(takingsView(live.minutes, "minute", asked));
+  }
+
+  /** The card of a dimension, when its answer is there; of screens the one that is chosen. */
+  #showBars(by) {
+    const answer = this.#answers[by];
+    const screens = BARS.find(({ id }) => id === "sales-screens");
+    const card = BARS.find((card) => card.by === by && card !== screens) ?? (this.#screen.value === by ? screens : null);
+    if (!answer || !card) return;
+    const { now, before } = answer;
+    const cut = by === "user_id" && now.length === CUSTOMERS;
+    const { what, command } = card;
+    this.#cards[card.id].show(barsView(now, before, { by, what, choice: this.#choice, page: this.#page, command, cut }));
+  }
+
+  #showOthers() {
+    if (!this.#answers.others) return;
+    const { failed, states, places, prices } = this.#answers.others;
+    const asked = { choice: this.#choice, page: this.#page };
+    this.#cards["sales-status"].show(failedView(failed, { ...asked, command: TV }));
+    this.#cards["sales-prices"].show(pricesView(prices.now, prices.before, { ...asked, versus: prices.versus, command: ORDERS }));
+    this.#showMap(states, places, asked.choice);
   }
 
   async #showMap(rows, places, choice) {
