@@ -3,7 +3,7 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `windows`, `sessions` and `lookup` answer in JSON, `users` counts distinct ones, `live` is the stream, `page`
+//! `windows`, `sessions` and `lookup` answer in JSON, `shared` asks once what many ask at once, `users` counts distinct ones, `live` is the stream, `page`
 //! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
 
 pub mod checks;
@@ -15,6 +15,7 @@ mod page;
 mod problem;
 mod question;
 mod sessions;
+mod shared;
 mod span;
 mod sql;
 mod users;
@@ -25,7 +26,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service};
-use actix_web::middleware::{Compress, DefaultHeaders};
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, guard, web};
 use anyhow::Context;
 use sqlx::PgPool;
@@ -72,6 +73,7 @@ struct Analytics {
     neighbours: Neighbours,
     storefront: String,
     recounts: sql::Recounts,
+    questions: shared::Questions,
     /// What is being answered, streams too.
     answering: TaskTracker,
 }
@@ -116,6 +118,7 @@ pub fn serve(
         neighbours,
         storefront: config.storefront_url,
         recounts: sql::Recounts::default(),
+        questions: shared::Questions::default(),
         answering: answering.clone(),
     });
 
@@ -166,12 +169,12 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/").route(read().to(page::charts)))
         .service(get("/static/{version}/{file:.*}").route(read().to(page::asset)))
         .service(get("/api/shop").route(read().to(figures::shop)))
-        .service(get("/api/daily").route(read().to(figures::daily)))
-        .service(get("/api/breakdown").route(read().to(figures::breakdown)))
-        .service(get("/api/totals").route(read().to(figures::totals)))
-        .service(get("/api/windows").route(read().to(windows::windows)))
-        .service(get("/api/sessions").route(read().to(sessions::sessions)))
-        .service(get("/api/latest").route(read().to(lookup::latest)))
+        .service(get("/api/daily").route(read().to(figures::daily)).wrap(from_fn(shared::share)))
+        .service(get("/api/breakdown").route(read().to(figures::breakdown)).wrap(from_fn(shared::share)))
+        .service(get("/api/totals").route(read().to(figures::totals)).wrap(from_fn(shared::share)))
+        .service(get("/api/windows").route(read().to(windows::windows)).wrap(from_fn(shared::share)))
+        .service(get("/api/sessions").route(read().to(sessions::sessions)).wrap(from_fn(shared::share)))
+        .service(get("/api/latest").route(read().to(lookup::latest)).wrap(from_fn(shared::share)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))

@@ -12,6 +12,7 @@ mod page;
 mod parameters;
 mod random;
 mod sessions;
+mod shared;
 mod sources;
 mod sql;
 mod trouble;
