@@ -396,6 +396,8 @@ function wake() {
   if (ticking) return;
   ticking = setInterval(tick, TICK);
   requestAll();
+  // in any section: it tells how fresh the figures are
+  if (!paused) latestJob.request();
   sourcesJob.request();
   for (const job of jobs) job.resume();
   live.open();
