@@ -13,7 +13,7 @@ VENV := target/bench-venv
 PYTHON := $(VENV)/bin/python
 MIGRATE := sqlx database reset -y --source migrations
 
-.PHONY: help setup setup-tests setup-bench assets build demo test full bench psql fmt check lint fresh prepare
+.PHONY: help setup setup-tests setup-bench assets build demo test full bench psql picture fmt check lint fresh prepare schema
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,10 @@ bench: build $(VENV)/installed ## how fast it is, against baselines of the same 
 psql: ## psql on the demo's database, with the queries of docs/sql.md listed
 	@test -r .shopwindow/env || { echo "no demo is running here: start one with make demo" >&2; exit 1; }
 	@. .shopwindow/env && PSQLRC=sql/psqlrc exec psql "$$DATABASE_URL"
+
+picture: setup-tests assets ## docs/charts.png anew, as a browser shows the page
+	cargo test --locked --package shopwindow --test it -- everyone_can_read
+	cp .ci/artifacts/trends-light.png docs/charts.png
 
 setup: ## installs what is missing to build and run, with apt where it may
 	@./setup.sh
@@ -86,6 +90,11 @@ fresh: setup-tests assets $(SQLX)
 prepare: setup-tests assets $(SQLX) ## writes .sqlx anew, after a query or a migration has changed
 	@test -x target/debug/shopwindow || cargo build --locked
 	$(SERVICES) -- sh -ec '$(MIGRATE); cargo sqlx prepare --workspace -- --all-targets'
+
+# By way of another file: the published one is compiled in.
+schema: ## writes the JSON Schema of the event anew, after a field has changed
+	cargo run --quiet --locked --package events --example schema > target/event.json
+	mv target/event.json events/schema/event.v1.json
 
 $(SQLX):
 	cargo install sqlx-cli --version 0.9.0 --locked --debug --no-default-features --features postgres --root target/tools

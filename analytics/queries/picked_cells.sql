@@ -12,6 +12,7 @@ select
         when 'site_version' then c.site_version
         when 'source' then c.source
     end as value,
+    funnel_stage(c.event_type) as stage,
     d.first_at as pending_from,
     d.last_at as pending_to
 from picked_cells($1::jsonb) c

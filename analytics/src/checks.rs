@@ -139,7 +139,8 @@ pub fn position(log: &Log, stored: &[Stored]) -> i64 {
     log.partitions.iter().map(|(partition, held)| next(log, stored, partition, held)).sum()
 }
 
-fn next(log: &Log, stored: &[Stored], partition: &i32, held: &Held) -> i64 {
+/// The offset of the next message of a partition to store.
+pub(crate) fn next(log: &Log, stored: &[Stored], partition: &i32, held: &Held) -> i64 {
     let ours = stored.iter().find(|stored| stored.cluster_id == log.cluster_id && stored.partition == *partition);
     // one that was never read is read from its beginning
     ours.map_or(held.first, |stored| stored.next_offset)

@@ -10,8 +10,10 @@ use sqlx::postgres::{PgConnection, PgExecutor};
 use sqlx::types::Json;
 
 use crate::Analytics;
+use crate::details;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
+use crate::sales::Orders;
 use crate::sessions::{self, SessionDays};
 use crate::span::{Span, View, Zones};
 use crate::users::{Pending, Sets, Users};
@@ -80,16 +82,16 @@ struct Part {
 }
 
 /// A row of `breakdown.sql`.
-struct Counted {
-    value: Option<String>,
-    banner_show: i64,
-    banner_click: i64,
-    page_view: i64,
-    product_view: i64,
-    cart: i64,
-    cart_remove: i64,
-    order: i64,
-    amount: Json<Amount>,
+pub(crate) struct Counted {
+    pub(crate) value: Option<String>,
+    pub(crate) banner_show: i64,
+    pub(crate) banner_click: i64,
+    pub(crate) page_view: i64,
+    pub(crate) product_view: i64,
+    pub(crate) cart: i64,
+    pub(crate) cart_remove: i64,
+    pub(crate) order: i64,
+    pub(crate) amount: Json<Amount>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +187,10 @@ impl Breakdown {
         known: &Known,
         connection: &mut PgConnection,
     ) -> Result<Self, Problem> {
+        let whole = Span::of(question, View::Whole, &known.zones, connection).await?;
+        if let Some((rows, users)) = details::breakdown(&whole, by, limit, known, connection).await? {
+            return Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() });
+        }
         let span = Span::of(question, View::By(by), &known.zones, connection).await?;
         let rows = sqlx::query_file_as!(
             Counted,
@@ -203,6 +209,14 @@ impl Breakdown {
         .await?;
         let users = known.sets.users(&span, View::By(by), connection).await?;
         Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() })
+    }
+}
+
+impl Breakdown {
+    /// What it tells about orders.
+    pub(crate) fn orders(self) -> Vec<Orders> {
+        let orders = |Part { value, order, amount, users, .. }| Orders { value, orders: order, users, amount };
+        self.rows.into_iter().map(orders).collect()
     }
 }
 
@@ -260,6 +274,13 @@ impl Totals {
             last: all.last.map(rfc3339),
             pending: pending.map_or(Lag::Not(false), Lag::Range),
         })
+    }
+}
+
+impl Totals {
+    /// What it tells about orders.
+    pub(crate) fn orders(self) -> Orders {
+        Orders { value: None, orders: self.events.order, users: self.users, amount: self.amount }
     }
 }
 

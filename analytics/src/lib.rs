@@ -3,17 +3,25 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `windows`, `sessions` and `lookup` answer in JSON, `shared` asks once what many ask at once, `users` counts distinct ones, `live` is the stream, `page`
-//! the page, `sql` the plain queries behind it, `health` what a supervisor asks, `checks` what may be wrong.
+//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
+//! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
+//! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
 pub mod checks;
+mod details;
 mod figures;
+mod funnel;
 mod health;
+mod imports;
 mod live;
 mod lookup;
+mod openapi;
 mod page;
+mod pipeline;
 mod problem;
+mod profiling;
 mod question;
+mod sales;
 mod sessions;
 mod shared;
 mod span;
@@ -74,6 +82,7 @@ struct Analytics {
     storefront: String,
     recounts: sql::Recounts,
     questions: shared::Questions,
+    profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
 }
@@ -114,6 +123,7 @@ pub fn serve(
         known: figures::Known::default(),
         live: live::listen(&config.database, token.clone())?,
         pages: page::Pages::new()?,
+        profiling: profiling::Profiling::new(&config.database)?,
         kafka: config.kafka,
         neighbours,
         storefront: config.storefront_url,
@@ -172,12 +182,23 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/daily").route(read().to(figures::daily)).wrap(from_fn(shared::share)))
         .service(get("/api/breakdown").route(read().to(figures::breakdown)).wrap(from_fn(shared::share)))
         .service(get("/api/totals").route(read().to(figures::totals)).wrap(from_fn(shared::share)))
+        .service(get("/api/sales").route(read().to(sales::sales)).wrap(from_fn(shared::share)))
+        .service(get("/api/places").route(read().to(sales::places)).wrap(from_fn(shared::share)))
         .service(get("/api/windows").route(read().to(windows::windows)).wrap(from_fn(shared::share)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)).wrap(from_fn(shared::share)))
+        .service(get("/api/funnel").route(read().to(funnel::funnel)).wrap(from_fn(shared::share)))
         .service(get("/api/latest").route(read().to(lookup::latest)).wrap(from_fn(shared::share)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
+        .service(get("/api/imports").route(read().to(imports::imports)))
+        .service(get("/api/rejected").route(read().to(imports::rejected)))
+        .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
+        .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
+        .service(get("/profile").route(read().to(profiling::page)))
+        .service(get("/api/profile").route(read().to(profiling::json)))
+        .service(get("/schema.json").route(read().to(profiling::schema)))
+        .service(get("/openapi.json").route(read().to(openapi::document)))
         .service(get("/healthz").route(read().to(health::alive)))
         .service(get("/readyz").route(read().to(health::ready)))
         .default_service(web::to(problem::not_found));

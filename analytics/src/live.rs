@@ -4,13 +4,15 @@
 //! only ten times a second, hears of everything at once when its turn comes, and a page more costs a
 //! few hundred bytes.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, http::header};
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream;
 use migrations::Database;
 use serde::Deserialize;
@@ -52,9 +54,16 @@ struct Notice {
     events: u64,
 }
 
+/// Notices are remembered for so long.
+const REMEMBERED: TimeDelta = TimeDelta::minutes(5);
+
+/// When batches were stored lately, and of how many events.
+type Lately = Arc<Mutex<VecDeque<(DateTime<Utc>, u64)>>>;
+
 /// Where pages join in.
 pub(crate) struct Live {
     heard: watch::Receiver<Heard>,
+    lately: Lately,
     token: CancellationToken,
 }
 
@@ -62,14 +71,30 @@ pub(crate) struct Live {
 pub(crate) fn listen(database: &Database, token: CancellationToken) -> anyhow::Result<Live> {
     let pool = database.pool("shopwindow analytics live", 1, PATIENCE)?;
     let (told, heard) = watch::channel(Heard::default());
+    let lately = Lately::default();
     tokio::spawn({
-        let token = token.clone();
-        async move { token.run_until_cancelled(keep_hearing(pool, told)).await }
+        let (token, lately) = (token.clone(), lately.clone());
+        async move { token.run_until_cancelled(keep_hearing(pool, told, lately)).await }
     });
-    Ok(Live { heard, token })
+    Ok(Live { heard, lately, token })
 }
 
-async fn keep_hearing(pool: PgPool, told: watch::Sender<Heard>) {
+impl Live {
+    /// A time since which at most about so many events have been stored, not before `earliest`.
+    pub(crate) fn since(&self, earliest: DateTime<Utc>, most: u64) -> DateTime<Utc> {
+        let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = 0;
+        for &(stored_at, of_batch) in lately.iter().rev() {
+            events += of_batch;
+            if events > most || stored_at < earliest {
+                return stored_at.max(earliest) + TimeDelta::microseconds(1);
+            }
+        }
+        earliest
+    }
+}
+
+async fn keep_hearing(pool: PgPool, told: watch::Sender<Heard>, lately: Lately) {
     let mut pause = FIRST_PAUSE;
     let mut lost = false;
     loop {
@@ -81,7 +106,7 @@ async fn keep_hearing(pool: PgPool, told: watch::Sender<Heard>) {
                 (pause, lost) = (FIRST_PAUSE, false);
                 // what was stored before was not told, so let the pages look
                 told.send_modify(|heard| heard.stored_at = None);
-                hear(listener, &told).await
+                hear(listener, &told, &lately).await
             }
             Err(error) => error,
         };
@@ -103,10 +128,10 @@ async fn connect(pool: &PgPool) -> anyhow::Result<PgListener> {
 }
 
 /// Tells what it hears until the connection is lost; returns how.
-async fn hear(mut listener: PgListener, told: &watch::Sender<Heard>) -> anyhow::Error {
+async fn hear(mut listener: PgListener, told: &watch::Sender<Heard>, lately: &Lately) -> anyhow::Error {
     loop {
         match timeout(HEARTBEAT, listener.try_recv()).await {
-            Ok(Ok(Some(notification))) => tell(notification.payload(), told),
+            Ok(Ok(Some(notification))) => tell(notification.payload(), told, lately),
             Ok(Ok(None)) => return anyhow!("the connection was closed"),
             Ok(Err(error)) => return error.into(),
             // a connection that is silently dead never says anything
@@ -119,11 +144,18 @@ async fn hear(mut listener: PgListener, told: &watch::Sender<Heard>) -> anyhow::
     }
 }
 
-fn tell(payload: &str, told: &watch::Sender<Heard>) {
+fn tell(payload: &str, told: &watch::Sender<Heard>, lately: &Lately) {
     let notice = serde_json::from_str(payload).unwrap_or_else(|error| {
         warn!(%error, payload, "a notice on {CHANNEL} is not as agreed");
         Notice { stored_at: Utc::now(), events: 0 }
     });
+    {
+        let mut lately = lately.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.push_back((notice.stored_at, notice.events));
+        while lately.front().is_some_and(|(stored_at, _)| *stored_at < notice.stored_at - REMEMBERED) {
+            lately.pop_front();
+        }
+    }
     told.send_modify(|heard| {
         heard.events += notice.events;
         // consumers commit side by side

@@ -61,10 +61,12 @@ impl Pages {
         for name in Dist::iter() {
             (&name, Dist::get(&name).map(|file| file.metadata.sha256_hash())).hash(&mut hasher);
         }
+        profile::STYLE.hash(&mut hasher);
         Ok(Self { tera, version: format!("{:016x}", hasher.finish()) })
     }
 
-    fn url(&self, file: &str) -> String {
+    /// Where a file of this build is.
+    pub(crate) fn url(&self, file: &str) -> String {
         format!("/static/{}/{file}", self.version)
     }
 }
@@ -111,8 +113,10 @@ pub(crate) async fn asset(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (version, name) = path.into_inner();
-    let Some(EmbeddedFile { data, .. }) = Dist::get(&name) else {
-        return Err(Problem::NotFound(format!("there is nothing at {}", quoted(request.path()))));
+    let data = match Dist::get(&name) {
+        Some(EmbeddedFile { data, .. }) => data,
+        None if name == "profile.css" => Cow::Borrowed(profile::STYLE.as_bytes()),
+        None => return Err(Problem::NotFound(format!("there is nothing at {}", quoted(request.path())))),
     };
     let kind = match name.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",

@@ -46,6 +46,11 @@ pub(crate) const DIMENSIONS: &[&str] = &[
     "import_id",
 ];
 
+/// The dimensions that only events with details have a value of: those of the SQL function `detail_dimensions`.
+pub(crate) fn is_detail(dimension: &str) -> bool {
+    !is_kept(dimension) && !["user_id", "page_id", "import_id"].contains(&dimension)
+}
+
 /// The dimensions that the kept counts have.
 pub(crate) const KEPT: &[&str] = &["event_type", "product", "site_version", "source"];
 
@@ -129,6 +134,21 @@ impl Question {
             }
         }
         Ok(question)
+    }
+
+    /// Refuses what a path that has no range would take no notice of: all but filters by these dimensions.
+    pub(crate) fn narrows_by(&self, dimensions: &[&str]) -> Result<(), Problem> {
+        let bounds = [("from", self.from), ("to", self.to)].map(|(name, bound)| (name, bound.map(|it| it.to_string())));
+        let filters = self.filters.iter().filter(|(name, _)| !dimensions.contains(name));
+        let unused = bounds
+            .into_iter()
+            .chain([("tz", self.tz.clone())])
+            .chain(filters.map(|(name, values)| (*name, values.first().cloned())))
+            .find_map(|(name, value)| Some((name, value?)));
+        match unused {
+            None => Ok(()),
+            Some((name, value)) => Err(Problem::parameter(name, &value, "is of no use here")),
+        }
     }
 
     /// How many rows to answer with.

@@ -2,14 +2,15 @@
 //! from the rows.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{Data, Json as Answer};
 use actix_web::{HttpRequest, Responder};
 use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use roaring::{MultiOps, RoaringBitmap};
 use serde::Serialize;
@@ -96,7 +97,7 @@ impl Way {
 
     /// Ends the range after the day with which there are enough sessions for a page: all later ones would be
     /// read only to be sorted out.
-    fn narrow(&mut self, days: &[Arc<Day>], after: Option<DateTime<Utc>>, most: i64) {
+    fn narrow(&mut self, days: &[KeptDay], after: Option<DateTime<Utc>>, most: i64) {
         let from = self.span.starting.max(after);
         let mut sessions = 0;
         for day in days.iter().filter(|day| from.is_none_or(|from| day.last_start >= from)) {
@@ -319,6 +320,26 @@ struct Kept {
     /// The newest fold that is in here.
     fold: i64,
     days: BTreeMap<NaiveDate, Arc<Day>>,
+    /// By the first of each month.
+    months: BTreeMap<NaiveDate, Month>,
+}
+
+/// The users of a month's days together, once someone has asked: uniting days takes as long as they have users,
+/// uniting a year's months next to nothing.
+type Month = Arc<OnceLock<RoaringBitmap>>;
+
+/// A day, and the month that it is of.
+struct KeptDay {
+    day: Arc<Day>,
+    month: Month,
+}
+
+impl Deref for KeptDay {
+    type Target = Day;
+
+    fn deref(&self) -> &Day {
+        &self.day
+    }
 }
 
 /// The sessions that start on a day.
@@ -359,7 +380,7 @@ impl Day {
 
 impl SessionDays {
     /// All days; none when days overlap, as where a clock was set back over midnight.
-    async fn days(&self, connection: &mut PgConnection) -> Result<Option<Vec<Arc<Day>>>, Problem> {
+    async fn days(&self, connection: &mut PgConnection) -> Result<Option<Vec<KeptDay>>, Problem> {
         let mut kept = self.0.lock().await;
         let since = sqlx::query_scalar!("select kept_since from settings").fetch_one(&mut *connection).await?;
         let mut now =
@@ -382,9 +403,14 @@ impl SessionDays {
                     .map_err(Problem::Internal)?,
             };
             now.days.insert(row.day, Arc::new(day));
+            now.months.insert(month(row.day), Month::default());
         }
         drop(rows);
-        let days: Vec<_> = now.days.values().filter(|day| day.sessions > 0).cloned().collect();
+        let kept_day = |(date, day): (&NaiveDate, &Arc<Day>)| {
+            let month = now.months.get(&month(*date)).cloned().unwrap_or_default();
+            (day.sessions > 0).then(|| KeptDay { day: day.clone(), month })
+        };
+        let days: Vec<_> = now.days.iter().filter_map(kept_day).collect();
         if days.iter().map(|day| day.bytes).sum::<usize>() > MOST_KEPT_BYTES {
             *kept = Kept::default();
         } else {
@@ -393,6 +419,11 @@ impl SessionDays {
         let overlap = days.windows(2).any(|pair| pair[0].last_start >= pair[1].first_start);
         Ok(Some(days).filter(|_| !overlap))
     }
+}
+
+/// The first of the day's month.
+fn month(day: NaiveDate) -> NaiveDate {
+    day.with_day(1).unwrap_or(day)
 }
 
 /// What is summed up of sessions.
@@ -428,8 +459,15 @@ impl Sums {
     }
 
     /// Adds the sessions that start in the range: of whole days by what is kept of these, of others one by one.
-    async fn add_days(&mut self, days: &[Arc<Day>], span: &Span, connection: &mut PgConnection) -> Result<(), Problem> {
+    async fn add_days(&mut self, days: &[KeptDay], span: &Span, connection: &mut PgConnection) -> Result<(), Problem> {
         let mut sets = Vec::new();
+        for month in days.chunk_by(|a, b| Arc::ptr_eq(&a.month, &b.month)) {
+            if month.iter().all(|day| matches!(day.part(span), Share::Whole)) {
+                sets.push(month[0].month.get_or_init(|| month.iter().map(|day| &day.users).union()));
+            } else {
+                sets.extend(month.iter().filter(|day| matches!(day.part(span), Share::Whole)).map(|day| &day.users));
+            }
+        }
         for day in days {
             match day.part(span) {
                 Share::None => {}
@@ -444,7 +482,6 @@ impl Sums {
                         *sum += all;
                         *sum_fractional += fractional;
                     }
-                    sets.push(&day.users);
                 }
                 Share::From(from) => {
                     let found =

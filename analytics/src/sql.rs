@@ -40,7 +40,11 @@ const QUERIES: &[(&str, &str)] = &[
     ("daily", include_str!("../../sql/page/daily.sql")),
     ("orders", include_str!("../../sql/page/orders.sql")),
     ("breakdown", include_str!("../../sql/page/breakdown.sql")),
+    ("sales", include_str!("../../sql/page/sales.sql")),
+    ("places", include_str!("../../sql/page/places.sql")),
     ("devices", include_str!("../../sql/page/devices.sql")),
+    ("funnel", include_str!("../../sql/page/funnel.sql")),
+    ("funnel_by", include_str!("../../sql/page/funnel_by.sql")),
     ("latest", include_str!("../../sql/page/latest.sql")),
     ("sessions", include_str!("../../sql/page/sessions.sql")),
 ];
@@ -252,9 +256,12 @@ fn value(parameter: &str, name: &str, question: &Question, span: &Span) -> Resul
         "from" => span.starting.map_or("-infinity".into(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         "to" => span.ending.map_or("infinity".into(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         "filters" => span.filters.to_string(),
+        // all together, as there is no such dimension
+        "by" if name == "sales" && question.own("by").is_none() => "none".into(),
         "by" => question.by()?.into(),
         "limit" => match name {
             "latest" => question.limit(50, 1_000)?,
+            "places" => question.limit(500, 10_000)?,
             "windows" => question.limit(1_000, 50_000)?,
             _ => question.limit(100, 10_000)?,
         }

@@ -2,6 +2,7 @@
 //! day, where the range is made of whole such days, and else from the rows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -28,6 +29,10 @@ pub(crate) struct Users {
 }
 
 impl Users {
+    pub(crate) fn new(counts: HashMap<Option<String>, i64>, pending: Option<Pending>) -> Self {
+        Self { counts, pending }
+    }
+
     /// How many users a value has.
     pub(crate) fn of(&self, value: Option<&str>) -> i64 {
         self.counts.get(&value.map(str::to_owned)).copied().unwrap_or(0)
@@ -78,10 +83,10 @@ struct Set {
     bytes: usize,
 }
 
-/// The cells of a question, each with the number of the value it counts to.
+/// The cells of a question, each with the number of the key it counts to.
 struct Picked {
     cells: HashMap<i32, usize>,
-    values: Vec<Option<String>>,
+    keys: usize,
     starting: Option<DateTime<Utc>>,
     ending: Option<DateTime<Utc>>,
 }
@@ -127,30 +132,40 @@ impl Sets {
             .await?;
         let pending_from = cells.iter().filter_map(|cell| cell.pending_from).min();
         let pending_to = cells.iter().filter_map(|cell| cell.pending_to).max();
-        let mut picked =
-            Picked { cells: HashMap::new(), values: Vec::new(), starting: span.starting, ending: span.ending };
-        for cell in cells {
-            let number = picked.values.iter().position(|value| *value == cell.value).unwrap_or(picked.values.len());
-            if number == picked.values.len() {
-                picked.values.push(cell.value);
-            }
-            picked.cells.insert(cell.cell_id, number);
-        }
-        let counted = if self.refresh(connection).await? {
-            let kept = self.kept.clone();
-            let counting = tokio::task::spawn_blocking(move || {
-                let kept = kept.read().unwrap_or_else(PoisonError::into_inner);
-                (kept.count(&picked), picked.values)
-            });
-            let (counts, values) = counting.await.context("count users").map_err(Problem::Internal)?;
-            counts.map(|counts| (counts, values))
-        } else {
-            picked.count_unkept(connection).await?.map(|counts| (counts, picked.values))
-        };
-        Ok(counted.map(|(counts, values)| Users {
-            counts: values.into_iter().zip(counts).collect(),
+        let unions = self.unions(span, cells.into_iter().map(|cell| (cell.cell_id, cell.value)), connection).await?;
+        Ok(unions.map(|unions| Users {
+            counts: unions.into_iter().map(|(value, users)| (value, users.len() as i64)).collect(),
             pending: pending_from.zip(pending_to).map(|(from, to)| Pending::new(from, to)),
         }))
+    }
+
+    /// The users that events of these cells in the range have been folded of, together for each key; none when
+    /// the range holds a part of a day that is kept whole only.
+    pub(crate) async fn unions<K: Eq + Hash>(
+        &self,
+        span: &Span,
+        cells: impl IntoIterator<Item = (i32, K)>,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Vec<(K, RoaringBitmap)>>, Problem> {
+        let mut numbers = HashMap::new();
+        let mut picked = Picked { cells: HashMap::new(), keys: 0, starting: span.starting, ending: span.ending };
+        for (cell_id, key) in cells {
+            let number = *numbers.entry(key).or_insert(picked.keys);
+            picked.keys = picked.keys.max(number + 1);
+            picked.cells.insert(cell_id, number);
+        }
+        let unions = if self.refresh(connection).await? {
+            let kept = self.kept.clone();
+            let uniting = tokio::task::spawn_blocking(move || {
+                kept.read().unwrap_or_else(PoisonError::into_inner).unions(&picked)
+            });
+            uniting.await.context("unite users").map_err(Problem::Internal)?
+        } else {
+            picked.unions_unkept(connection).await?
+        };
+        let mut keys: Vec<(K, usize)> = numbers.into_iter().collect();
+        keys.sort_unstable_by_key(|(_, number)| *number);
+        Ok(unions.map(|unions| keys.into_iter().map(|(key, _)| key).zip(unions).collect()))
     }
 
     /// Reads what has changed. False when it is more than may be kept.
@@ -191,9 +206,9 @@ impl Sets {
 }
 
 impl Kept {
-    /// The users of each value; none when the range holds a part of a day.
-    fn count(&self, picked: &Picked) -> Option<Vec<i64>> {
-        let mut sets: Vec<Vec<&RoaringBitmap>> = vec![Vec::new(); picked.values.len()];
+    /// The users of each key; none when the range holds a part of a day.
+    fn unions(&self, picked: &Picked) -> Option<Vec<RoaringBitmap>> {
+        let mut sets: Vec<Vec<&RoaringBitmap>> = vec![Vec::new(); picked.keys];
         for (&(_, cell_id), set) in self.days.range(picked.days()) {
             if let Some(&number) = picked.cells.get(&cell_id)
                 && picked.takes(set.first_at, set.last_at)?
@@ -201,7 +216,7 @@ impl Kept {
                 sets[number].push(&set.users);
             }
         }
-        Some(sets.into_iter().map(|sets| sets.union().len() as i64).collect())
+        Some(sets.into_iter().map(MultiOps::union).collect())
     }
 }
 
@@ -226,10 +241,10 @@ impl Picked {
         }
     }
 
-    /// As [`Kept::count`], reading one set after the other.
-    async fn count_unkept(&self, connection: &mut PgConnection) -> Result<Option<Vec<i64>>, Problem> {
+    /// As [`Kept::unions`], reading one set after the other.
+    async fn unions_unkept(&self, connection: &mut PgConnection) -> Result<Option<Vec<RoaringBitmap>>, Problem> {
         let cells: Vec<i32> = self.cells.keys().copied().collect();
-        let mut unions = vec![RoaringBitmap::new(); self.values.len()];
+        let mut unions = vec![RoaringBitmap::new(); self.keys];
         let mut rows =
             sqlx::query_file!("queries/user_sets_unkept.sql", &cells, self.starting, self.ending).fetch(connection);
         while let Some(row) = rows.try_next().await? {
@@ -239,7 +254,7 @@ impl Picked {
                 None => return Ok(None),
             }
         }
-        Ok(Some(unions.iter().map(|union| union.len() as i64).collect()))
+        Ok(Some(unions))
     }
 }
 

@@ -150,6 +150,10 @@ pub(crate) struct Batch {
     /// Events whose id came before in this batch: import and partition of each.
     pub repeats: Vec<(Option<Uuid>, i32)>,
     pub rejected: Vec<Rejected>,
+    /// Messages of imports that have been deleted: the partition of each.
+    pub dropped: Vec<i32>,
+    /// The imports of all others.
+    pub imports: HashSet<Uuid>,
     pub rows: Rows,
     ids: HashSet<Uuid>,
     cells: HashMap<Cell, u32>,
@@ -170,6 +174,8 @@ impl Batch {
         self.facts.clear();
         self.repeats.clear();
         self.rejected.clear();
+        self.dropped.clear();
+        self.imports.clear();
         self.rows.clear();
         self.ids.clear();
         self.cells.clear();
@@ -179,7 +185,11 @@ impl Batch {
 
     /// Whether the batch has taken enough: `rows` messages, or as many bytes as may be held.
     pub(crate) fn is_full(&self, rows: usize) -> bool {
-        self.facts.len() + self.repeats.len() + self.rejected.len() >= rows || self.bytes >= FULL_BYTES
+        self.messages() >= rows || self.bytes >= FULL_BYTES
+    }
+
+    pub(crate) fn messages(&self) -> usize {
+        self.facts.len() + self.repeats.len() + self.rejected.len() + self.dropped.len()
     }
 
     /// The cells of the rows, each with the index that facts use.
@@ -192,8 +202,8 @@ impl Batch {
         &self.users[fact.user as usize]
     }
 
-    /// Takes the message at `place`; `expected` is what PostgreSQL's next offset of the partition is
-    /// if this is the partition's first message in the batch.
+    /// Takes the message at `place`, unless it is of an import that is `deleted`; `expected` is what
+    /// PostgreSQL's next offset of the partition is if this is the partition's first message in the batch.
     pub(crate) fn push(
         &mut self,
         topic: &str,
@@ -201,11 +211,20 @@ impl Batch {
         expected: i64,
         payload: &[u8],
         decoded: Result<Event<'_>, Rejection>,
+        deleted: &HashSet<Uuid>,
     ) {
         let Place { partition, offset } = place;
         match self.spans.iter_mut().find(|span| span.partition == partition) {
             Some(span) => span.next = offset + 1,
             None => self.spans.push(Span { partition, expected, next: offset + 1 }),
+        }
+        let import_id = decoded.as_ref().map_or_else(|rejection| rejection.import_id, |event| event.import_id);
+        if let Some(import_id) = import_id {
+            if deleted.contains(&import_id) {
+                self.dropped.push(partition);
+                return;
+            }
+            self.imports.insert(import_id);
         }
         match decoded {
             Ok(event) if self.ids.insert(event.event_id) => {

@@ -155,31 +155,12 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
         transaction.rollback().await?;
         return Ok(0);
     }
-    let mut arrivals = Arrivals::default();
-    let mut taken = Vec::new();
-    {
-        let mut deltas = sqlx::query!(
-            r#"select delta_id, cell_id, times, amounts::text[] as amounts, user_ids
-               from event_deltas order by delta_id"#
-        )
-        .fetch(&mut *transaction);
-        while arrivals.visits.len() < FOLD_EVENTS
-            && let Some(delta) = deltas.try_next().await?
-        {
-            taken.push(delta.delta_id);
-            arrivals.add(delta.cell_id, &delta.times, decimals(delta.amounts)?, delta.user_ids);
-        }
-    }
-    let events = arrivals.visits.len();
-    if taken.is_empty() {
+    let events = fold_oldest(&mut transaction).await?;
+    if events == 0 {
         // at once: a transaction that is dropped holds its lock until its connection is asked again
         transaction.rollback().await?;
         return Ok(0);
     }
-    sqlx::query!("delete from event_deltas where delta_id = any($1::bigint[])", &taken)
-        .execute(&mut *transaction)
-        .await?;
-    arrivals.keep(&mut transaction).await?;
     transaction.commit().await?;
     if events >= MANY_EVENTS {
         // a flood of folds would leave more behind than autovacuum clears away in its minute
@@ -189,13 +170,52 @@ async fn fold(pool: &PgPool) -> anyhow::Result<usize> {
     Ok(events)
 }
 
+/// Folds the oldest deltas, under the lock of the kept figures; returns the number of their events.
+pub(crate) async fn fold_oldest(connection: &mut PgConnection) -> anyhow::Result<usize> {
+    let mut arrivals = Arrivals::default();
+    let mut taken = Vec::new();
+    {
+        let mut deltas = sqlx::query!(
+            r#"select delta_id, cell_id, times, amounts::text[] as amounts, user_ids
+               from event_deltas order by delta_id"#
+        )
+        .fetch(&mut *connection);
+        while arrivals.visits.len() < FOLD_EVENTS
+            && let Some(delta) = deltas.try_next().await?
+        {
+            taken.push(delta.delta_id);
+            arrivals.add(delta.cell_id, &delta.times, decimals(delta.amounts)?, delta.user_ids);
+        }
+    }
+    let events = arrivals.visits.len();
+    if events > 0 {
+        sqlx::query!("delete from event_deltas where delta_id = any($1::bigint[])", &taken)
+            .execute(&mut *connection)
+            .await?;
+        arrivals.keep(connection).await?;
+    }
+    Ok(events)
+}
+
+/// Waits for the lock of the kept figures, and keeps it until [`unlock`] or the connection's end.
+pub(crate) async fn lock(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"select pg_advisory_lock($1::bigint) as "locked""#, FOLDING).execute(connection).await?;
+    Ok(())
+}
+
+/// Gives the lock back: the end of a connection takes its time to be noticed.
+pub(crate) async fn unlock(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"select pg_advisory_unlock($1::bigint) as "unlocked""#, FOLDING).fetch_one(connection).await?;
+    Ok(())
+}
+
 /// Tells the database the shop's zone. A change, like a database whose figures are not kept yet or were
 /// kept in another form, has the kept figures built anew from the rows, while other consumers may go on
 /// storing. Fails when PostgreSQL does not know the zone.
 pub async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
     // a connection of its own, which takes its lock along when it ends, however it ends
     let mut connection = pool.acquire().await?.detach();
-    sqlx::query!(r#"select pg_advisory_lock($1::bigint) as "locked""#, FOLDING).execute(&mut connection).await?;
+    lock(&mut connection).await?;
     let known = sqlx::query_scalar!(
         r#"select exists (select from pg_timezone_names where name = $1::text) as "known!""#,
         timezone
@@ -215,8 +235,7 @@ pub async fn set_timezone(pool: &PgPool, timezone: &str) -> anyhow::Result<()> {
     if !kept {
         rebuild(&mut connection, timezone).await.context("build the kept figures of the shop's zone")?;
     }
-    // the end of a connection takes its time to be noticed
-    sqlx::query!(r#"select pg_advisory_unlock($1::bigint) as "unlocked""#, FOLDING).fetch_one(&mut connection).await?;
+    unlock(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }
@@ -258,30 +277,36 @@ async fn rebuild(connection: &mut PgConnection, timezone: &str) -> anyhow::Resul
     sqlx::raw_sql("truncate event_chunks").execute(&mut *transaction).await?;
     sessions::begin_anew(&mut transaction).await?;
     sqlx::query_file!("src/rebuild_cells.sql").execute(&mut *transaction).await?;
+    read_pages(&mut transaction, None).await?;
+    transaction.commit().await?;
+    info!(timezone, elapsed_ms = started.elapsed().as_millis() as u64, "built the kept figures from the events");
+    Ok(())
+}
+
+/// Adds the rows of `events` to the kept figures, all or those of some days of the shop's zone.
+pub(crate) async fn read_pages(connection: &mut PgConnection, only: Option<&[NaiveDate]>) -> anyhow::Result<()> {
     let pages = sqlx::query_scalar!(r#"select pg_relation_size('events') / 8192 as "pages!""#)
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *connection)
         .await?;
-    let mut told = Instant::now();
+    let started = Instant::now();
+    let mut told = started;
     for page in (0..=pages).step_by(REBUILD_PAGES as usize) {
         let mut arrivals = Arrivals::default();
         {
-            let mut cells = sqlx::query_file!("src/rebuild.sql", page, page + REBUILD_PAGES).fetch(&mut *transaction);
+            let mut cells =
+                sqlx::query_file!("src/rebuild.sql", page, page + REBUILD_PAGES, only).fetch(&mut *connection);
             while let Some(cell) = cells.try_next().await? {
                 arrivals.add(cell.cell_id, &cell.times, decimals(cell.amounts)?, cell.user_ids);
             }
         }
         if !arrivals.visits.is_empty() {
-            arrivals.keep(&mut transaction).await?;
+            arrivals.keep(connection).await?;
         }
         if told.elapsed() > Duration::from_secs(5) {
             told = Instant::now();
             let seconds_left = started.elapsed().as_secs() * (pages - page) as u64 / (page + REBUILD_PAGES) as u64;
-            info!(timezone, page, pages, seconds_left, "building the kept figures from the events");
+            info!(page, pages, seconds_left, "building the kept figures from the events");
         }
-    }
-    transaction.commit().await?;
-    if pages > 0 {
-        info!(timezone, elapsed_ms = started.elapsed().as_millis() as u64, "built the kept figures from the events");
     }
     Ok(())
 }

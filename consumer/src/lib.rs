@@ -23,6 +23,7 @@
 mod batch;
 mod cell_days;
 mod chunks;
+mod deletion;
 mod fold;
 mod rows;
 mod sessions;
@@ -40,6 +41,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use deletion::delete_import;
 pub use fold::{fold_all, set_session_gap, set_timezone};
 use sink::Sink;
 

@@ -19,7 +19,7 @@ use sqlx::types::BigDecimal;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::fold::{FOLD_EVENTS, MANY_EVENTS, QUARTER_MICROS, days, decimals, try_lock};
+use crate::fold::{FOLD_EVENTS, MANY_EVENTS, QUARTER_MICROS, days, try_lock};
 use crate::rows::Rows;
 
 const SESSION_COLUMNS: &[&str] = &["user_number", "started_at", "ended_at", "events", "orders", "amount"];
@@ -152,7 +152,12 @@ async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrival
                 let amount = amounts.next().flatten();
                 let cell = cells.get(cell_id).with_context(|| format!("cell {cell_id} of event_chunks is no cell"))?;
                 if cell.is_traffic {
-                    arrivals.visits.push(Visit { user: i64::from(*user), session: cell.visit(*time, amount)? });
+                    arrivals.visits.push(Visit {
+                        user: *user,
+                        time: *time,
+                        is_order: cell.is_order,
+                        amount: cell.amount(amount)?,
+                    });
                 }
             }
         }
@@ -193,13 +198,11 @@ struct Cell {
 }
 
 impl Cell {
-    /// A session of one event.
-    fn visit(&self, time: DateTime<Utc>, amount: Option<String>) -> anyhow::Result<Session> {
-        let amount = match (&self.currency, decimals(amount.map(|amount| vec![amount]))?.pop()) {
-            (Some(currency), Some(amount)) => Some(BTreeMap::from([(currency.clone(), amount)])),
-            _ => None,
-        };
-        Ok(Session { start: time, end: time, events: 1, orders: i32::from(self.is_order), amount })
+    /// What an event brought in, with its currency.
+    fn amount(&self, amount: Option<String>) -> anyhow::Result<Option<Box<(String, BigDecimal)>>> {
+        let (Some(currency), Some(amount)) = (&self.currency, amount) else { return Ok(None) };
+        let amount = amount.parse().with_context(|| format!("amount {amount:?} of event_chunks is no decimal"))?;
+        Ok(Some(Box::new((currency.clone(), amount))))
     }
 }
 
@@ -213,10 +216,20 @@ async fn cells(connection: &mut PgConnection) -> sqlx::Result<HashMap<i32, Cell>
     Ok(rows.into_iter().map(|row| (row.cell_id, cell(&row.event_type, row.currency))).collect())
 }
 
-/// An event on its way into a session.
+/// An event on its way into a session. There are hundreds of thousands at a time, so it is small.
 struct Visit {
-    user: i64,
-    session: Session,
+    user: i32,
+    time: DateTime<Utc>,
+    is_order: bool,
+    amount: Option<Box<(String, BigDecimal)>>,
+}
+
+impl Visit {
+    /// A session of this event alone.
+    fn session(self) -> Session {
+        let amount = self.amount.map(|amount| BTreeMap::from([*amount]));
+        Session { start: self.time, end: self.time, events: 1, orders: i32::from(self.is_order), amount }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -298,17 +311,19 @@ impl Changes {
 
 /// Adds events of a gap in microseconds to the sessions and their days.
 async fn add(connection: &mut PgConnection, mut visits: Vec<Visit>, gap: i64) -> anyhow::Result<()> {
-    visits.sort_by_key(|visit| (visit.user, visit.session.start));
+    visits.sort_by_key(|visit| (visit.user, visit.time));
     let gap = TimeDelta::microseconds(gap);
     let mut neighbours = neighbours(connection, &visits, gap).await?;
     let mut changes = Changes::default();
     let mut visits = visits.into_iter().peekable();
     while let Some(first) = visits.next() {
-        let mut of_user = vec![first.session];
-        while let Some(next) = visits.next_if(|next| next.user == first.user) {
-            of_user.push(next.session);
+        let user = first.user;
+        let mut of_user = vec![first.session()];
+        while let Some(next) = visits.next_if(|next| next.user == user) {
+            of_user.push(next.session());
         }
-        changes.add(first.user, of_user, neighbours.remove(&first.user).unwrap_or_default(), gap);
+        let user = i64::from(user);
+        changes.add(user, of_user, neighbours.remove(&user).unwrap_or_default(), gap);
     }
     let quarters = {
         let starts = changes.gone.iter().chain(&changes.new).map(|(_, session)| session.quarter());
@@ -329,14 +344,14 @@ async fn neighbours(
     // whoever came later has none
     let newest =
         sqlx::query_scalar!(r#"select max(user_number) from user_sessions"#).fetch_one(&mut *connection).await?;
-    let known = visits.partition_point(|visit| newest.is_some_and(|newest| visit.user <= newest));
+    let known = visits.partition_point(|visit| newest.is_some_and(|newest| i64::from(visit.user) <= newest));
     let mut users = Vec::new();
     let mut firsts = Vec::new();
     let mut lasts = Vec::new();
     for of_user in visits[..known].chunk_by(|a, b| a.user == b.user) {
-        users.push(of_user[0].user);
-        firsts.push(of_user[0].session.start);
-        lasts.push(of_user[of_user.len() - 1].session.start + gap);
+        users.push(i64::from(of_user[0].user));
+        firsts.push(of_user[0].time);
+        lasts.push(of_user[of_user.len() - 1].time + gap);
     }
     let mut found: HashMap<i64, Vec<Session>> = HashMap::new();
     if users.is_empty() {

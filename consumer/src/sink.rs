@@ -46,6 +46,8 @@ pub(crate) enum Outcome {
     Fenced,
     /// PostgreSQL refuses this one message, for this reason: nothing was stored.
     Refused(Place, String),
+    /// These imports have been deleted: nothing was stored, and nothing of them may be.
+    Deleted(Vec<Uuid>),
     /// The consumer was told to stop while PostgreSQL was away: nothing was stored.
     GivenUp,
 }
@@ -227,6 +229,10 @@ impl Sink {
             warn!(?partitions, "fenced out by another consumer; reading on from where it stands");
             return Ok(Outcome::Fenced);
         }
+        let deleted = deleted_imports(&mut transaction, batch).await?;
+        if !deleted.is_empty() {
+            return Ok(Outcome::Deleted(deleted));
+        }
 
         self.written = batch.new_rows(known);
         batch.rows.write(&mut transaction, "events", COLUMNS, &self.written, self.way).await?;
@@ -240,7 +246,7 @@ impl Sink {
         self.expect_repeats &= !known.is_empty();
         debug!(
             stored,
-            messages = batch.facts.len() + batch.repeats.len() + batch.rejected.len(),
+            messages = batch.messages(),
             elapsed_ms = started.elapsed().as_millis() as u64,
             "stored a batch"
         );
@@ -263,6 +269,18 @@ impl Sink {
         }
         Ok(ids)
     }
+}
+
+/// The imports of the batch that have been deleted. Asked by itself once the partitions' rows are locked:
+/// what the lock has waited for is then seen.
+async fn deleted_imports(connection: &mut PgConnection, batch: &Batch) -> sqlx::Result<Vec<Uuid>> {
+    if batch.imports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let imports: Vec<Uuid> = batch.imports.iter().copied().collect();
+    sqlx::query_scalar!("select import_id from deleted_imports where import_id = any($1::uuid[])", &imports)
+        .fetch_all(connection)
+        .await
 }
 
 async fn cell_id(connection: &mut PgConnection, cell: &Cell) -> sqlx::Result<i32> {
@@ -316,6 +334,8 @@ struct Count {
     stored: i64,
     duplicate: i64,
     rejected: i64,
+    /// Of imports that have been deleted.
+    dropped: i64,
     late: i64,
 }
 
@@ -366,6 +386,9 @@ impl<'a> Tally<'a> {
         }
         for rejected in &batch.rejected {
             tally.count(rejected.rejection.import_id, rejected.partition, |count| count.rejected += 1);
+        }
+        for &partition in &batch.dropped {
+            tally.count(None, partition, |count| count.dropped += 1);
         }
         tally
     }
@@ -431,9 +454,10 @@ impl<'a> Tally<'a> {
         sqlx::query!(
             "update consumer_offsets o
              set next_offset = b.next, stored = o.stored + b.stored, duplicate = o.duplicate + b.duplicate,
-                 rejected = o.rejected + b.rejected, late = o.late + b.late, updated_at = now()
-             from unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-                 as b(partition, next, stored, duplicate, rejected, late)
+                 rejected = o.rejected + b.rejected, dropped = o.dropped + b.dropped, late = o.late + b.late,
+                 updated_at = now()
+             from unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+                 as b(partition, next, stored, duplicate, rejected, dropped, late)
              where o.cluster_id = $1::text and o.topic = $2::text and o.partition = b.partition",
             cluster_id,
             topic,
@@ -442,14 +466,20 @@ impl<'a> Tally<'a> {
             &column(|count| count.stored),
             &column(|count| count.duplicate),
             &column(|count| count.rejected),
+            &column(|count| count.dropped),
             &column(|count| count.late)
         )
         .execute(&mut *connection)
         .await?;
-        let notice = serde_json::json!({ "stored_at": now, "events": self.total.stored }).to_string();
-        sqlx::query!(r#"select pg_notify($1::text, $2::text) as "done""#, CHANNEL, notice).execute(connection).await?;
-        Ok(())
+        tell(connection, now, self.total.stored).await
     }
+}
+
+/// Tells the listeners, once the transaction has ended, that so many events were stored in it.
+pub(crate) async fn tell(connection: &mut PgConnection, now: DateTime<Utc>, events: i64) -> sqlx::Result<()> {
+    let notice = serde_json::json!({ "stored_at": now, "events": events }).to_string();
+    sqlx::query!(r#"select pg_notify($1::text, $2::text) as "done""#, CHANNEL, notice).execute(connection).await?;
+    Ok(())
 }
 
 async fn keep_rejected(connection: &mut PgConnection, topic: &str, batch: &Batch) -> sqlx::Result<()> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use chrono::DateTime;
 use events::{Event, Rejection, Trouble};
+use hashbrown::HashSet;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -19,6 +20,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
 use crate::batch::{Batch, Place};
 use crate::sink::{Command, Outcome};
@@ -81,6 +83,7 @@ pub(crate) fn run(
         batch_began: Instant::now(),
         asked: None,
         refused: HashMap::new(),
+        deleted: HashSet::new(),
         working,
     };
     while !token.is_cancelled() {
@@ -162,6 +165,8 @@ struct Source<'c> {
     asked: Option<Asked>,
     /// Messages that PostgreSQL refuses, and why.
     refused: HashMap<Place, String>,
+    /// Imports of which nothing may be stored, as far as they have been met.
+    deleted: HashSet<Uuid>,
     working: Working,
 }
 
@@ -210,6 +215,7 @@ impl Source<'_> {
                     &mut self.batch_began,
                     &mut self.partitions,
                     &self.refused,
+                    &self.deleted,
                     &self.config.kafka.topic,
                     &message,
                 ),
@@ -284,6 +290,12 @@ impl Source<'_> {
                     place.offset, reason, "a message is refused by the database and will be kept as rejected"
                 );
                 self.refused.insert(place, reason);
+                self.restart();
+            }
+            Outcome::Deleted(imports) => {
+                info!(?imports, "what comes of these imports is dropped: they have been deleted");
+                self.deleted.extend(imports);
+                // read again: what repeats a message of theirs is the first of its kind then
                 self.restart();
             }
             Outcome::GivenUp => self.restart(),
@@ -413,7 +425,7 @@ impl Source<'_> {
             }
             match self.outcomes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 // what is not stored will be read again
-                Err(_) | Ok(Outcome::GivenUp | Outcome::Fenced | Outcome::Refused(..)) => break,
+                Err(_) | Ok(Outcome::GivenUp | Outcome::Fenced | Outcome::Refused(..) | Outcome::Deleted(_)) => break,
                 Ok(outcome) => {
                     self.asked = None;
                     if let Outcome::Stored(positions) = outcome {
@@ -442,6 +454,7 @@ fn take_message(
     batch_began: &mut Instant,
     partitions: &mut HashMap<i32, Option<i64>>,
     refused: &HashMap<Place, String>,
+    deleted: &HashSet<Uuid>,
     topic: &str,
     message: &BorrowedMessage<'_>,
 ) {
@@ -462,6 +475,6 @@ fn take_message(
         let published_at = message.timestamp().to_millis().and_then(DateTime::from_timestamp_millis);
         Event::decode(payload, published_at)
     };
-    batch.push(topic, place, *next, payload, decoded);
+    batch.push(topic, place, *next, payload, decoded, deleted);
     *next = place.offset + 1;
 }

@@ -227,7 +227,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 /// A known text field.
-struct Text<'a>(Cow<'a, str>);
+pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -244,7 +244,7 @@ impl<'a> From<Text<'a>> for Cow<'a, str> {
 }
 
 /// An ISO 4217 code.
-struct Currency<'a>(Cow<'a, str>);
+pub(crate) struct Currency<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Currency<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -264,7 +264,7 @@ impl<'a> From<Currency<'a>> for Cow<'a, str> {
 }
 
 /// One of an enum's words.
-struct Word<T>(T);
+pub(crate) struct Word<T>(T);
 
 struct WordVisitor<T>(PhantomData<T>);
 
@@ -293,7 +293,7 @@ impl From<Word<Self>> for SiteVersion {
 }
 
 /// RFC 3339 with an offset, cut to the microsecond that PostgreSQL keeps.
-struct Instant(DateTime<Utc>);
+pub(crate) struct Instant(DateTime<Utc>);
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -309,7 +309,7 @@ impl<'de> Deserialize<'de> for Instant {
 }
 
 /// A decimal: a JSON string, or a JSON number taken by its digits.
-struct Number(Decimal);
+pub(crate) struct Number(Decimal);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -328,7 +328,8 @@ impl From<Number> for Decimal {
     }
 }
 
-fn parse_decimal(text: &str) -> Result<Decimal, String> {
+/// Reads a decimal as messages may hold it: nothing but its digits decides. The error quotes the text.
+pub fn parse_decimal(text: &str) -> Result<Decimal, String> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),

@@ -150,6 +150,9 @@ macro_rules! declare {
         }
 
         impl<'a> Event<'a> {
+            /// The names of the fields that may be absent, in the order of the JSON.
+            pub const OPTIONAL_FIELDS: &'static [&'static str] = &[$(stringify!($field),)*];
+
             /// An event with its required fields and nothing else, happening now, with a new
             /// time-ordered id.
             pub fn new(

@@ -9,17 +9,44 @@ use std::borrow::Cow;
 pub(crate) fn split<const N: usize>(line: &str) -> Result<[Cow<'_, str>; N], String> {
     const EMPTY: Cow<'_, str> = Cow::Borrowed("");
     let mut fields = [EMPTY; N];
+    let count = each(line, |place, field| {
+        if let Some(slot) = fields.get_mut(place) {
+            *slot = field;
+        }
+    })?;
+    if count == N { Ok(fields) } else { Err(format!("{count} fields instead of {N}")) }
+}
+
+/// Splits a line into `expected` fields.
+pub(crate) fn split_into(line: &str, expected: usize) -> Result<Vec<Cow<'_, str>>, String> {
+    let fields = split_all(line)?;
+    let count = fields.len();
+    if count == expected { Ok(fields) } else { Err(format!("{count} fields instead of {expected}")) }
+}
+
+/// Splits a line into as many fields as it has.
+pub(crate) fn split_all(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
+    let mut fields = Vec::new();
+    each(line, |_, field| fields.push(field))?;
+    Ok(fields)
+}
+
+/// Calls `take` with each field and its place, and returns their number.
+fn each<'l>(line: &'l str, mut take: impl FnMut(usize, Cow<'l, str>)) -> Result<usize, String> {
     let mut count = 0;
     let mut rest = Some(line);
     while let Some(text) = rest {
         let (field, after) = next(text).map_err(|problem| format!("field {}: {problem}", count + 1))?;
-        if let Some(slot) = fields.get_mut(count) {
-            *slot = field;
-        }
+        take(count, field);
         count += 1;
         rest = after;
     }
-    if count == N { Ok(fields) } else { Err(format!("{count} fields instead of {N}")) }
+    Ok(count)
+}
+
+/// The field, unless it is empty: quoted or not makes no difference.
+pub(crate) fn present(field: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    Some(field).filter(|field| !field.is_empty())
 }
 
 /// The first field of `text`, and what follows its comma.

@@ -5,6 +5,7 @@
 //! user did what and when is drawn at random, from a seed.
 
 mod draw;
+mod electronics;
 mod plan;
 mod rows;
 
@@ -30,6 +31,8 @@ pub struct Config {
 pub enum DataSet {
     /// Banner shows, banner clicks and orders, in the shape of the public product.csv
     ProductCsv(ProductCsv),
+    /// Views, carts and purchases, in the shape of the public electronics shop's events.csv
+    ElectronicsCsv(ElectronicsCsv),
 }
 
 /// Which rows to generate.
@@ -44,14 +47,30 @@ pub struct ProductCsv {
     pub seed: u64,
 }
 
+/// Which rows to generate.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ElectronicsCsv {
+    /// Rows; the published numbers are scaled to them
+    #[arg(long, env = "GENERATE_ROWS", default_value_t = NonZeroU32::new(electronics::PUBLISHED_ROWS).expect("not zero"))]
+    pub rows: NonZeroU32,
+
+    /// The same seed makes the same file
+    #[arg(long, env = "GENERATE_SEED", default_value_t = 2020)]
+    pub seed: u64,
+}
+
 const fn published_rows() -> NonZeroU32 {
     NonZeroU32::new(PUBLISHED_ROWS).expect("not zero")
 }
 
 /// Writes the data set to standard output. A reader that has seen enough and goes away is no error.
 pub fn run(config: &Config) -> anyhow::Result<()> {
-    let DataSet::ProductCsv(data_set) = &config.data_set;
-    match data_set.write(&mut io::stdout().lock()) {
+    let out = &mut io::stdout().lock();
+    let written = match &config.data_set {
+        DataSet::ProductCsv(data_set) => data_set.write(out),
+        DataSet::ElectronicsCsv(data_set) => data_set.write(out),
+    };
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("write to standard output"),
     }
@@ -62,6 +81,13 @@ impl ProductCsv {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut draw = Draw::new(self.seed, Plan::scaled(self.rows.get().into()), Rows::new(out));
         draw.all()
+    }
+}
+
+impl ElectronicsCsv {
+    /// Writes the file, header and all.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        electronics::write(u64::from(self.rows.get()), self.seed, out)
     }
 }
 

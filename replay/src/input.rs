@@ -1,7 +1,9 @@
-//! A file as numbered lines, whether it is plain, gzip or a zip with one CSV file in it.
+//! A file as numbered lines, whether it is plain, gzip, zstd or a zip with one CSV file in it.
 
-use std::fs::{self, File};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, bail};
 use flate2::CrcReader;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 use zip::{CompressionMethod, ZipArchive};
 
 /// A longer line is cut here: no event is longer.
@@ -16,30 +20,51 @@ pub(crate) const MAX_LINE_BYTES: usize = events::MAX_MESSAGE_BYTES;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// A file that is being read, line by line.
-pub(crate) struct Input {
+/// Bytes that can be read several times: a file, or what came from somewhere else, in a file that has no
+/// name and goes with the process.
+#[derive(Debug)]
+pub(crate) struct Source {
     name: String,
+    file: File,
     bytes: u64,
-    position: Arc<AtomicU64>,
-    reader: BufReader<Box<dyn Read + Send>>,
-    line: Vec<u8>,
-    number: u64,
-    header: Vec<u8>,
 }
 
-/// One line without its end.
-pub(crate) struct Line<'a> {
-    /// Counted from 1, the header.
-    pub(crate) number: u64,
-    pub(crate) raw: &'a [u8],
-    /// Whether the line went on after what is in `raw`.
-    pub(crate) cut: bool,
+/// What is known of a file once it was read through.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) fingerprint: Fingerprint,
+    /// A sentence about what came instead of the end, where there is anything.
+    pub(crate) damage: Option<String>,
 }
 
-impl Input {
-    /// Opens a file, told by its first bytes and not by its name, and reads its first line.
-    /// The error is one clear sentence.
+/// SHA-256 of a file's bytes when unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The id of the event of a line that has none itself: 74 bits of the fingerprint, then the line, as a
+    /// UUID of version 8. Ids of a file follow one another, so that an index of them is appended to.
+    pub(crate) fn id_of(self, line: u64) -> Uuid {
+        let mut bytes = [0; 16];
+        bytes[..10].copy_from_slice(&self.0[..10]);
+        bytes[10..].copy_from_slice(&line.to_be_bytes()[2..]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Source {
+    /// Opens a file, or takes in what comes on standard input (`-`) or through a pipe until it ends; it is
+    /// needed twice. The error is one clear sentence.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Self::spool("standard input".into(), &mut io::stdin().lock());
+        }
         let name = path.display().to_string();
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!("{name}: there is no such file"),
@@ -48,38 +73,26 @@ impl Input {
         if metadata.is_dir() {
             bail!("{name} is a directory: name a CSV file in it");
         }
-        let file = File::open(path).with_context(|| format!("{name}: cannot be opened"))?;
-        let position = Arc::new(AtomicU64::new(0));
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, Counted { file, position: position.clone() });
-        let magic = file.fill_buf().with_context(|| format!("{name}: cannot be read"))?;
-        let reader: Box<dyn Read + Send> = match magic {
-            [] => bail!("{name} is empty: a CSV file begins with a header"),
-            [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(file)),
-            [b'P', b'K', 3, 4, ..] => open_member(file).with_context(|| format!("{name}: zip archive"))?,
-            [b'P', b'K', 5, 6, ..] => bail!("{name} is an empty zip archive"),
-            _ => Box::new(file),
-        };
-        let mut input = Self {
-            name,
-            bytes: metadata.len(),
-            position,
-            reader: BufReader::with_capacity(BUFFER_BYTES, reader),
-            line: Vec::new(),
-            number: 0,
-            header: Vec::new(),
-        };
-        let first = match input.next_line() {
-            Ok(Some(line)) => line.raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.raw).to_vec(),
-            Ok(None) => bail!("{} is empty: a CSV file begins with a header", input.name),
-            Err(error) => bail!(input.failure(&error)),
-        };
-        input.header = first;
-        Ok(input)
+        let mut file = File::open(path).with_context(|| format!("{name}: cannot be opened"))?;
+        if metadata.is_file() { Ok(Self { name, file, bytes: metadata.len() }) } else { Self::spool(name, &mut file) }
     }
 
-    /// The first line, without byte order mark and line end.
-    pub(crate) fn header(&self) -> &[u8] {
-        &self.header
+    fn spool(name: String, from: &mut impl Read) -> anyhow::Result<Self> {
+        let directory = std::env::temp_dir();
+        let path = directory.join(format!("shopwindow-replay-{}", Uuid::now_v7()));
+        let problem =
+            || format!("keep {name} in {}: is there room? TMPDIR names another directory", directory.display());
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).with_context(problem)?;
+        fs::remove_file(&path).with_context(problem)?;
+        let bytes = io::copy(from, &mut file).with_context(problem)?;
+        Ok(Self { name, file, bytes })
+    }
+
+    /// The same bytes once more. Only one of the two may be read at a time.
+    pub(crate) fn try_clone(&self) -> anyhow::Result<Self> {
+        let file = self.file.try_clone().with_context(|| format!("{}: cannot be opened", self.name))?;
+        Ok(Self { name: self.name.clone(), file, bytes: self.bytes })
     }
 
     /// The path as it was given.
@@ -92,6 +105,111 @@ impl Input {
         self.bytes
     }
 
+    /// Reads it through; `position` moves on meanwhile.
+    pub(crate) fn look_through(&self, position: &Arc<AtomicU64>) -> anyhow::Result<Looked> {
+        let mut reader = self.unpack(position)?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let damage = loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break None,
+                Ok(read) => digest.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(failure(self, position, "", &error)),
+            }
+        };
+        let digest = digest.finalize();
+        Ok(Looked { fingerprint: Fingerprint(std::array::from_fn(|place| digest[place])), damage })
+    }
+
+    /// Its unpacked bytes from the first on, told by the first ones and not by the name.
+    fn unpack(&self, position: &Arc<AtomicU64>) -> anyhow::Result<Box<dyn Read + Send>> {
+        let name = &self.name;
+        let mut file = self.file.try_clone().with_context(|| format!("{name}: cannot be opened"))?;
+        file.seek(SeekFrom::Start(0)).with_context(|| format!("{name}: cannot be read"))?;
+        position.store(0, Ordering::Relaxed);
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, Counted { file, position: position.clone() });
+        let magic = file.fill_buf().with_context(|| format!("{name}: cannot be read"))?;
+        Ok(match magic {
+            [] => bail!("{name} is empty: a CSV file begins with a header"),
+            [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(file)),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Zstd(zstd::Decoder::with_buffer(file)?)),
+            [b'P', b'K', 3, 4, ..] => open_member(file).with_context(|| format!("{name}: zip archive"))?,
+            [b'P', b'K', 5, 6, ..] => bail!("{name} is an empty zip archive"),
+            _ => Box::new(file),
+        })
+    }
+}
+
+/// The data of a zstd file; its errors are of the file, not of the system.
+struct Zstd(zstd::Decoder<'static, BufReader<Counted>>);
+
+impl Read for Zstd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Other => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => error,
+        })
+    }
+}
+
+/// A file that is being read, line by line.
+pub(crate) struct Input {
+    source: Source,
+    position: Arc<AtomicU64>,
+    reader: BufReader<Box<dyn Read + Send>>,
+    line: Vec<u8>,
+    number: u64,
+    header: Vec<u8>,
+    /// Whether the first line is to come again, as a row.
+    again: bool,
+}
+
+/// One line without its end.
+pub(crate) struct Line<'a> {
+    /// Counted from 1, the header.
+    pub(crate) number: u64,
+    pub(crate) raw: &'a [u8],
+    /// Whether the line went on after what is in `raw`.
+    pub(crate) cut: bool,
+}
+
+impl Input {
+    /// Begins to read and takes the first line. The error is one clear sentence.
+    pub(crate) fn new(source: Source) -> anyhow::Result<Self> {
+        let position = Arc::new(AtomicU64::new(0));
+        let reader = BufReader::with_capacity(BUFFER_BYTES, source.unpack(&position)?);
+        let mut input =
+            Self { source, position, reader, line: Vec::new(), number: 0, header: Vec::new(), again: false };
+        let first = match input.next_line() {
+            Ok(Some(line)) => line.raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.raw).to_vec(),
+            Ok(None) => bail!("{} is empty: a CSV file begins with a header", input.name()),
+            Err(error) => bail!(input.failure(&error)),
+        };
+        input.header = first;
+        Ok(input)
+    }
+
+    /// Takes the first line for a row, which then comes next.
+    pub(crate) fn without_header(&mut self) {
+        self.again = true;
+    }
+
+    /// The first line, without byte order mark and line end.
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// The path as it was given.
+    pub(crate) fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The size of the file as it lies there, compressed or not.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.source.bytes()
+    }
+
     /// How much of these bytes has been read; moves on while lines are read.
     pub(crate) fn position(&self) -> Arc<AtomicU64> {
         self.position.clone()
@@ -100,6 +218,9 @@ impl Input {
     /// The next line, or none at the end. After an error there is nothing more to be had, and the
     /// beginning of a line before it is not a line.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        if std::mem::take(&mut self.again) {
+            return Ok(Some(Line { number: self.number, raw: &self.header, cut: false }));
+        }
         self.line.clear();
         let limit = MAX_LINE_BYTES as u64 + 2;
         let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut self.line)?;
@@ -119,17 +240,30 @@ impl Input {
 
     /// A sentence about an error of [`Input::next_line`]: what, and where in the file.
     pub(crate) fn failure(&self, error: &io::Error) -> String {
-        let problem = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "is cut short",
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "is damaged",
-            _ => "cannot be read on",
-        };
-        let position = self.position.load(Ordering::Relaxed);
-        format!(
-            "{} {problem} after line {}, at byte {position} of {} ({error}); get the file again",
-            self.name, self.number, self.bytes
-        )
+        failure(&self.source, &self.position, &format!(" after line {},", self.number), error)
     }
+}
+
+fn failure(source: &Source, position: &AtomicU64, line: &str, error: &io::Error) -> String {
+    let problem = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "is cut short",
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "is damaged",
+        _ => "cannot be read on",
+    };
+    let Source { name, bytes, .. } = source;
+    let position = position.load(Ordering::Relaxed);
+    format!("{name} {problem}{line} at byte {position} of {bytes} ({error}); get the file again")
+}
+
+/// The bytes of a file as they are when unpacked, told by its first bytes and not by its name, or of standard
+/// input (`-`). For who reads CSV of any kind; fails in one clear sentence.
+pub fn unpacked(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let Input { header, reader, .. } = Input::new(Source::open(path)?)?;
+    // the line end that was taken off
+    Ok(Box::new(io::Cursor::new([header, b"\n".to_vec()].concat()).chain(reader)))
 }
 
 /// A file that says how far it has been read.
@@ -268,7 +402,7 @@ mod tests {
     /// All lines, and the sentence about what came instead of the end.
     fn lines(file: &[u8]) -> (Vec<String>, Option<String>) {
         let file = Temporary::new(file);
-        let mut input = Input::open(&file.0).unwrap();
+        let mut input = Input::new(Source::open(&file.0).unwrap()).unwrap();
         let mut lines = vec![String::from_utf8_lossy(input.header()).into_owned()];
         loop {
             match input.next_line() {
@@ -281,7 +415,7 @@ mod tests {
 
     fn refusal(file: &[u8]) -> String {
         let file = Temporary::new(file);
-        let error = Input::open(&file.0).err().expect("should not open");
+        let error = Source::open(&file.0).and_then(Input::new).err().expect("should not open");
         format!("{error:#}").replace(&file.0.display().to_string(), "FILE")
     }
 
@@ -334,7 +468,7 @@ mod tests {
         text.extend(vec![b'y'; 3 * MAX_LINE_BYTES]);
         text.extend(b"\nb\n");
         let file = Temporary::new(&text);
-        let mut input = Input::open(&file.0).unwrap();
+        let mut input = Input::new(Source::open(&file.0).unwrap()).unwrap();
         let mut seen = Vec::new();
         while let Some(line) = input.next_line().unwrap() {
             seen.push((line.number, line.raw.len(), line.cut));
@@ -394,9 +528,9 @@ mod tests {
             refusal(&gzip(b"a,b\n")[..12]),
             "FILE is cut short after line 0, at byte 12 of 12 (incomplete deflate stream); get the file again"
         );
-        let missing = Input::open(Path::new("/nowhere/product.csv")).err().unwrap();
+        let missing = Source::open(Path::new("/nowhere/product.csv")).err().unwrap();
         assert_eq!(missing.to_string(), "/nowhere/product.csv: there is no such file");
-        let directory = Input::open(&std::env::temp_dir()).err().unwrap();
+        let directory = Source::open(&std::env::temp_dir()).err().unwrap();
         assert!(directory.to_string().ends_with("is a directory: name a CSV file in it"));
     }
 }

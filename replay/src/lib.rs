@@ -2,10 +2,17 @@
 //!
 //! A replay reads a file line by line, makes an event of each, and publishes it like any other
 //! event; the consumer stores it. The replay ends when its rows are stored, and says what became of
-//! them. A row's own id is its event's id, so a file that is replayed again adds nothing.
+//! them. A row's own id is its event's id, so a file that is replayed again adds nothing; where rows
+//! have none, it follows from the file's fingerprint and the line. The fingerprint is of all unpacked
+//! bytes and must be known at the first row, so a file is read through before: seconds a gigabyte,
+//! but two files are never taken for one, nor one that is packed for another.
+//!
+//! # Resuming
+//! Every thousand rows there is a mark. Once all before it is stored, or kept as rejected, its line is
+//! written to the import's row, and there a replay of the same file goes on when this one was killed.
 //!
 //! # Parts
-//! A thread reads, maps and publishes ([`pump`]): [`input`] gives it lines, [`product_csv`] makes
+//! A thread reads, maps and publishes ([`pump`]): [`input`] gives it lines, [`mapping`] makes
 //! events of them, [`publisher`] keeps count of what Kafka has acknowledged. Meanwhile [`run`]
 //! watches in PostgreSQL how far the topic is stored, and lets the thread run ahead of that by so
 //! much that live events, which queue behind, still are stored soon ([`pace`]).
@@ -15,17 +22,23 @@
 //! around it go on. A file that is damaged gives what comes before the damage, and is then an
 //! error. While Kafka, PostgreSQL or the consumer is away the replay waits and says so.
 
+mod beat;
 mod fields;
 pub mod generate;
 mod import;
 mod input;
+mod list;
+mod mapping;
+mod named;
 mod pace;
 mod product_csv;
 mod progress;
 mod publisher;
 mod pump;
+mod rees46;
 mod rejects;
 mod run;
+mod times;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -36,12 +49,20 @@ use clap::builder::BoolishValueParser;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use beat::Beat;
+pub use input::unpacked;
+pub use list::{Listed, list, list_json};
+pub use publisher::{Deliveries, Publisher};
+pub use rejects::write as write_rejects;
 pub use run::run;
 
 /// What a replay needs to know.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
-    /// CSV file; may be packed as .gz, or as .zip with one .csv file in it
+    /// CSV file; may be packed as .gz, as .zst, or as .zip with one .csv file in it; - is standard input
+    ///
+    /// It is read through once before anything is published, to know it again; what comes through a pipe is kept
+    /// in TMPDIR meanwhile.
     #[arg(env = "REPLAY_FILE")]
     pub file: PathBuf,
 
@@ -69,6 +90,23 @@ pub struct Config {
     #[arg(long, value_name = "NAME", env = "REPLAY_FORMAT")]
     pub format: Option<Format>,
 
+    /// Read any CSV file by the names of its columns: `occurred_at=THEIRS,event_type=THEIRS,user_id=THEIRS` and more
+    ///
+    /// Columns with a name of ours keep it, others become attributes.
+    #[arg(
+        long,
+        value_name = "OURS=THEIRS,…",
+        env = "REPLAY_MAP",
+        value_delimiter = ',',
+        value_parser = parse_pair,
+        conflicts_with = "format"
+    )]
+    pub map: Vec<(String, String)>,
+
+    /// The `source` of the events [default: the format's]
+    #[arg(long, value_name = "NAME", env = "REPLAY_SOURCE")]
+    pub source: Option<String>,
+
     /// Print the summary as JSON
     #[arg(long, env = "REPLAY_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
@@ -87,6 +125,13 @@ pub struct Config {
 pub enum Format {
     /// Banner shows, banner clicks and orders: the public product.csv, and what `generate` makes
     ProductCsv,
+    /// Views, carts and purchases of the shops that REES46 published, a file with or without its header
+    Rees46,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (ours, theirs) = text.split_once('=').ok_or("write it as OURS=THEIRS, such as user_id=customer")?;
+    Ok((ours.trim().to_owned(), theirs.to_owned()))
 }
 
 fn parse_zone(name: &str) -> Result<Tz, String> {

@@ -60,6 +60,17 @@ impl Progress {
         }
     }
 
+    /// How much of the file was read through, from 0 to 1, before its rows are.
+    pub(crate) fn look_through(&mut self, done: f64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position((done * 1_000_000.0) as u64);
+            bar.set_message("reading it through, to know it again");
+        } else if self.told.elapsed() >= LINE_EVERY {
+            self.told = Instant::now();
+            eprintln!("{:.0} %  read through, to know it again", done * 100.0);
+        }
+    }
+
     /// Says something beside the progress.
     pub(crate) fn say(&self, text: &str) {
         match &self.bar {

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::beat::Beat;
 use crate::input::Input;
-use crate::product_csv::{Clock, Mapping, readable_id};
-use crate::publisher::Publisher;
-use crate::rejects::{Reject, RejectedFile};
+use crate::mapping::{Mapping, Place};
+use crate::publisher::{Mark, Publisher};
+use crate::rejects::Reject;
+use crate::times::Clock;
 
 /// While it waits the thread looks this often whether it may go on.
 const NAP: Duration = Duration::from_millis(5);
@@ -96,7 +98,8 @@ pub(crate) struct Pump {
     pub(crate) input: Input,
     pub(crate) mapping: Mapping,
     pub(crate) publisher: Publisher,
-    pub(crate) rejected: RejectedFile,
+    /// What an earlier run of the import is done with.
+    pub(crate) done: Mark,
     pub(crate) gauges: Arc<Gauges>,
     /// Rows a second.
     pub(crate) rate: Option<u32>,
@@ -104,23 +107,12 @@ pub(crate) struct Pump {
     pub(crate) limit: Option<u64>,
 }
 
-/// How it ended, when Kafka took everything.
-pub(crate) struct Pumped {
-    /// The file with the rejected lines, which is closed.
-    pub(crate) rejected: RejectedFile,
-    /// What was wrong with the file instead of its end, where there is anything.
-    pub(crate) damage: Option<String>,
-}
-
 impl Pump {
     /// Reads, maps and publishes until the end of the file, the limit, or the order to stop; then
-    /// waits until all is acknowledged. Fails when Kafka takes no more, or when rejected lines
-    /// cannot be written to their file.
-    pub(crate) fn run(mut self) -> anyhow::Result<Pumped> {
-        let result = self.read_all();
-        // also after a failure the file holds whole lines
-        self.rejected.flush()?;
-        let damage = result?;
+    /// waits until all is acknowledged. Returns what was wrong with the file instead of its end, where
+    /// there is anything. Fails when Kafka takes no more.
+    pub(crate) fn run(mut self) -> anyhow::Result<Option<String>> {
+        let damage = self.read_all()?;
         let mut stopping_since = None;
         while !self.publisher.settle()? {
             if self.gauges.is_stopping() && stopping_since.get_or_insert_with(Instant::now).elapsed() > GRACE {
@@ -128,20 +120,31 @@ impl Pump {
             }
             thread::sleep(NAP);
         }
-        Ok(Pumped { rejected: self.rejected, damage })
+        Ok(damage)
     }
 
     fn read_all(&mut self) -> anyhow::Result<Option<String>> {
-        let mut beat = self.rate.map(Beat::new);
+        let mut beat = self.rate.map(|rate| (Beat::default(), f64::from(rate)));
         let mut json = Vec::new();
-        let mut read = 0;
+        let common = self.mapping.common();
+        let Mark { line: done, rows: mut read, .. } = self.done;
+        self.gauges.read.store(read, Ordering::Relaxed);
+        // the header is no line to skip
+        let skipped = if self.mapping.layout.is_headless { done } else { done.saturating_sub(1) };
+        for _ in 0..skipped {
+            match self.input.next_line() {
+                Ok(Some(_)) if !self.gauges.is_stopping() => {}
+                Ok(_) => return Ok(None),
+                Err(error) => return Ok(Some(self.input.failure(&error))),
+            }
+        }
         while self.limit.is_none_or(|limit| read < limit) {
-            while !self.gauges.may_read() || beat.as_ref().is_some_and(|beat| beat.is_early()) {
+            while !self.gauges.may_read() || beat.as_ref().is_some_and(|(beat, _)| beat.is_early(Instant::now())) {
                 if self.gauges.is_stopping() {
                     return Ok(None);
                 }
                 self.publisher.settle()?;
-                thread::sleep(beat.as_ref().map_or(NAP, Beat::nap));
+                thread::sleep(beat.as_ref().map_or(NAP, |(beat, _)| beat.nap(Instant::now())));
             }
             let line = match self.input.next_line() {
                 Ok(Some(line)) => line,
@@ -153,14 +156,15 @@ impl Pump {
             }
             read += 1;
             self.gauges.read.store(read, Ordering::Relaxed);
-            if let Some(beat) = &mut beat {
-                beat.count();
+            if let Some((beat, rate)) = &mut beat {
+                beat.count(Instant::now(), *rate);
             }
             json.clear();
+            let place = Place { line: line.number, row: read };
             let row = if line.cut {
                 Err(format!("the line is longer than {} bytes", line.raw.len()))
             } else {
-                self.mapping.map(line.raw, read, &mut json)
+                self.mapping.map(line.raw, place, &common, &mut json)
             };
             match row {
                 Ok(row) => {
@@ -179,16 +183,17 @@ impl Pump {
                     self.gauges.sent.store(self.publisher.sent(), Ordering::Relaxed);
                 }
                 Err(reason) => {
-                    self.rejected.add(line.raw)?;
                     self.gauges.reject(Reject {
                         line: line.number,
-                        event_id: readable_id(line.raw),
+                        event_id: self.mapping.id_of(line.raw, place),
                         reason,
                         raw: line.raw.to_vec(),
                     });
                 }
             }
             if read % 1_024 == 0 {
+                let published = self.done.published + self.publisher.sent();
+                self.publisher.mark(Mark { line: place.line, rows: read, published });
                 if self.gauges.is_stopping() {
                     return Ok(None);
                 }
@@ -196,42 +201,5 @@ impl Pump {
             }
         }
         Ok(None)
-    }
-}
-
-/// Keeps to a number of rows a second from the first row on. After a pause that was not its own it
-/// does not hurry to make up for it.
-struct Beat {
-    rate: f64,
-    since: Instant,
-    rows: u64,
-}
-
-impl Beat {
-    fn new(rate: u32) -> Self {
-        Self { rate: rate.into(), since: Instant::now(), rows: 0 }
-    }
-
-    fn due(&self) -> Instant {
-        self.since + Duration::from_secs_f64(self.rows as f64 / self.rate)
-    }
-
-    fn is_early(&self) -> bool {
-        Instant::now() < self.due()
-    }
-
-    /// How long to sleep now: till it is time, but not so long that an order to stop is missed.
-    fn nap(&self) -> Duration {
-        self.due()
-            .saturating_duration_since(Instant::now())
-            .clamp(Duration::from_micros(500), Duration::from_millis(20))
-    }
-
-    fn count(&mut self) {
-        let now = Instant::now();
-        if self.rows == 0 || now.saturating_duration_since(self.due()) > Duration::from_millis(500) {
-            (self.since, self.rows) = (now, 0);
-        }
-        self.rows += 1;
     }
 }

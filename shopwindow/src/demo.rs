@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +18,25 @@ use tracing::info;
 use crate::services::{self, Interrupted, Services};
 use crate::signals;
 
+/// The `demo` subcommand.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    services: services::Config,
+    /// Simulate the shop's visitors too, so many events a second
+    #[arg(long, value_name = "RATE", env = "DEMO_SIMULATE")]
+    simulate: Option<NonZeroU32>,
+}
+
 /// Starts all, prints the addresses, and runs until a signal comes or a part of it fails; then stops
 /// all, the services before the servers they use.
 ///
 /// Each service is configured as its own subcommand would be, by its environment variables; only the
 /// addresses of Kafka and PostgreSQL are the demo's own.
-pub(crate) async fn run(config: services::Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (cancel, _signals) = signals::listen()?;
     eprintln!("starting Kafka and PostgreSQL …");
-    let mut services = match services::start(&config, &cancel).await {
+    let mut services = match services::start(&args.services, &cancel).await {
         Err(error) if error.is::<Interrupted>() => return Ok(ExitCode::SUCCESS),
         started => started?,
     };
@@ -34,7 +45,7 @@ pub(crate) async fn run(config: services::Config) -> anyhow::Result<ExitCode> {
     let started = async {
         let database = Database { url: services.database_url.clone() };
         migrations::apply(&database.pool("shopwindow demo", 1, Duration::from_secs(10))?).await?;
-        start(&services, &token, &mut tasks)
+        start(&services, args.simulate, &token, &mut tasks)
     };
     let outcome = match started.await {
         Err(error) => Err(error),
@@ -61,8 +72,13 @@ pub(crate) async fn run(config: services::Config) -> anyhow::Result<ExitCode> {
 
 type Ended = (&'static str, anyhow::Result<()>);
 
-/// Starts the three services as tasks, writes `env` and prints the addresses.
-fn start(services: &Services, token: &CancellationToken, tasks: &mut JoinSet<Ended>) -> anyhow::Result<()> {
+/// Starts the three services as tasks, and the simulator where it is asked for, writes `env` and prints the addresses.
+fn start(
+    services: &Services,
+    simulate: Option<NonZeroU32>,
+    token: &CancellationToken,
+    tasks: &mut JoinSet<Ended>,
+) -> anyhow::Result<()> {
     let kafka = ["--kafka-brokers", &services.brokers];
     let database = ["--database-url", &services.database_url];
     let both = [kafka, database].concat();
@@ -100,6 +116,21 @@ fn start(services: &Services, token: &CancellationToken, tasks: &mut JoinSet<End
     tasks.spawn(async move { ("storefront", shop.await) });
     let charts = analytics::serve(charts_listener, charts, neighbours, token.clone())?;
     tasks.spawn(async move { ("analytics", charts.await.context("serve the charts page")) });
+
+    if let Some(rate) = simulate {
+        let rate = rate.to_string();
+        let visitors: simulate::Config =
+            configured(&[&kafka[..], &["--profile", "shop", "--rate", &rate, "--quiet"]].concat())?;
+        let token = token.clone();
+        tasks.spawn(async move {
+            let simulated = simulate::run(&visitors, token.clone()).await;
+            // one that has made as many events as SIMULATE_COUNT says leaves the others running
+            if simulated.is_ok() {
+                token.cancelled().await;
+            }
+            ("simulator", simulated.map(drop))
+        });
+    }
 
     let dir = services.dir.display();
     let program = std::env::current_exe().context("find this program")?;

@@ -312,7 +312,7 @@ async fn imports(connection: &mut PgConnection) -> Result<Option<Finding>, Troub
     let left = answer(left.fetch_all(connection)).await?;
     Ok((!left.is_empty()).then(|| {
         let detail = format!("begun, but no replay runs: {}", left.join(", "));
-        let remedy = "replay the file again: what is stored of it is recognised";
+        let remedy = "replay the file again: it goes on from where it was; `shopwindow imports delete ID` takes out what is stored of it";
         Finding::warning("imports", Trouble::new(detail, remedy))
     }))
 }

@@ -2,6 +2,8 @@
 
 mod demo;
 mod doctor;
+mod imports;
+mod profile;
 mod services;
 mod signals;
 mod verify;
@@ -31,7 +33,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run everything: Kafka, PostgreSQL and the three services, in the foreground
-    Demo(services::Config),
+    Demo(demo::Args),
     /// Run a Kafka and a PostgreSQL of this directory's own, for development and tests
     Services(services::Args),
     /// Run the shop
@@ -44,10 +46,16 @@ enum Command {
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
     Replay(replay::Config),
+    /// Show what was replayed, delete it, print its rejected lines
+    Imports(imports::Args),
+    /// Publish the events of simulated visitors as if they happened now
+    Simulate(simulate::Config),
     /// Say what is running, reachable, lagging, full or missing, and what to do
     Doctor(doctor::Args),
     /// Recount from the events everything that is kept and served; exit 1 and name what differs
     Verify(verify::Args),
+    /// Say what a CSV file or the stored events consist of: types, missing values, distributions, funnel, repeats
+    Profile(profile::Args),
     /// Make a data set of the published shape
     Generate(replay::generate::Config),
 }
@@ -64,7 +72,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Demo(config) => return demo::run(config).await,
+        Command::Demo(args) => return demo::run(args).await,
         Command::Services(args) => return services::run(args).await,
         Command::Storefront(config) => {
             let (token, _signals) = signals::listen()?;
@@ -80,6 +88,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             analytics::serve(listen(config.analytics_addr)?, config, Arc::new(Vec::new), token)?.await?;
         }
         Command::Verify(args) => return verify::run(&args).await,
+        Command::Profile(args) => profile::run(args).await?,
         Command::Migrate(database) => {
             migrate(&database).await?;
         }
@@ -87,6 +96,16 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let (token, _signals) = signals::listen()?;
             migrate_if_possible(&config.database).await;
             let summary = replay::run(&config, token).await?;
+            if config.json {
+                println!("{}", serde_json::to_string(&summary)?);
+            } else {
+                println!("{summary}");
+            }
+        }
+        Command::Imports(args) => imports::run(args).await?,
+        Command::Simulate(config) => {
+            let (token, _signals) = signals::listen()?;
+            let summary = simulate::run(&config, token).await?;
             if config.json {
                 println!("{}", serde_json::to_string(&summary)?);
             } else {

@@ -109,6 +109,29 @@ export function countAxis(theme, more) {
   };
 }
 
+/** A value axis of parts of a whole, which may exceed it. */
+export const percentAxis = (theme, more) =>
+  countAxis(theme, {
+    max: null,
+    minInterval: 0,
+    axisLabel: { color: theme.muted, fontSize: 12, formatter: (part) => format.percent(part, 1), hideOverlap: true },
+    ...more,
+  });
+
+/** The axis of horizontal bars, the first on top. */
+export function nameAxis(theme, names, more) {
+  return {
+    id: "names",
+    type: "category",
+    inverse: true,
+    data: names,
+    axisLine: { lineStyle: { color: theme.line } },
+    axisTick: { show: false },
+    axisLabel: { color: theme.text, fontSize: 13, width: 140, overflow: "truncate" },
+    ...more,
+  };
+}
+
 /** What a group's buckets are called. */
 export const GROUP_NAMES = { minute: "Minute", quarter: "15 min", hour: "Hour", day: "Day", week: "Week", month: "Month" };
 

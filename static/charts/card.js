@@ -5,6 +5,7 @@ import { AriaComponent, GridComponent, TitleComponent, TooltipComponent } from "
 import * as echarts from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { MOTION } from "./axes.js";
+import { offerSave } from "./save.js";
 
 echarts.use([
   BarChart,
@@ -99,6 +100,11 @@ export class Card {
       this.#toggle.setAttribute("aria-pressed", this.#asTable);
       this.paint();
     });
+    offerSave(
+      section,
+      () => this.#view?.table?.() ?? null,
+      () => (this.#asTable ? null : this.#picture()),
+    );
     new ResizeObserver(() => {
       if (this.#plot.clientWidth && this.#plot.clientWidth !== this.#width) this.paint();
     }).observe(section);
@@ -111,7 +117,7 @@ export class Card {
    * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
    * `pick({seriesId, name, dataIndex})` the change of the address that a click on a bar or slice makes, or null;
    * entries of the legend have theirs as `pick`, and the table those of its rows as `picks`.
-   * `note` a sentence beneath, `height` of the plot in pixels when it is not the style sheet's.
+   * `note` a sentence beneath, with `command` one to copy after it, `height` of the plot in pixels when it is not the style sheet's.
    */
   show(view) {
     this.#view = view;
@@ -128,9 +134,14 @@ export class Card {
     this.#plot.hidden = asTable;
     this.#table.hidden = !asTable;
     writeLegend(this.#section.querySelector(".legend"), view.legend, this.#pick);
-    this.#section.querySelector(".note").textContent = view.note ?? "";
+    writeNote(this.#section.querySelector(".note"), view);
     if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
+  }
+
+  /** What is drawn, at twice its size for print. */
+  #picture() {
+    return this.#chart?.renderToCanvas({ pixelRatio: 2, backgroundColor: look().card }) ?? null;
   }
 
   #paintChart(view) {
@@ -191,6 +202,13 @@ function line(cells, scope) {
     row.append(element);
   });
   return row;
+}
+
+function writeNote(element, { note = "", command }) {
+  const code = document.createElement("code");
+  code.className = "command";
+  code.textContent = command ?? "";
+  element.replaceChildren(note, ...(command ? [" ", code] : []));
 }
 
 /** A button that filters by what it is called, or no longer. */

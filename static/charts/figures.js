@@ -18,11 +18,11 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed}, see main.js.
+ * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by}, see main.js.
  */
 export function figureOf(name, page) {
   const { today, range, resolution, windows, narrowed } = page;
-  if (!range && !/today$|^latest$/.test(name)) {
+  if (!range && !/today$|^latest$|^sales-(live|minutes|hour)$/.test(name)) {
     throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
   }
   const ofToday = (title, column, kept) => ({
@@ -69,6 +69,14 @@ export function figureOf(name, page) {
       kept: async (signal) => (await read("/api/windows", parameters, signal)).rows,
     };
   };
+  const stages = (title, query, parameters) => ({
+    title,
+    query,
+    parameters,
+    key: query === "funnel" ? ["stage"] : ["value", "stage"],
+    columns: ["events", "users", "left"],
+    kept: async (signal) => (await read("/api/funnel", parameters, signal)).rows,
+  });
 
   const figures = {
     "shows-today": () => ofToday("Shows", "banner_show", (row) => row.banner_show),
@@ -101,6 +109,9 @@ export function figureOf(name, page) {
       columns: [...TYPES, "users"],
       kept: (signal) => productsOnDevices(range, signal),
     }),
+    funnel: () => stages("The stages", "funnel", range),
+    "funnel-by": () => stages("The stages by a dimension", "funnel_by", { ...range, by: page.by ?? "product", limit: 12 }),
+    "funnel-lost": () => stages("The stages of products", "funnel_by", { ...range, by: "product", limit: 100 }),
     latest: () => ({
       title: "The newest events",
       query: "latest",
@@ -136,7 +147,65 @@ export function figureOf(name, page) {
       };
     },
   };
-  return figures[name]();
+  return (figures[name] ?? salesFigure(name, range, narrowed))();
+}
+
+const SALES = ["orders", "users", "amount", "sold", "failed", "units", "average_order"];
+/** Cards of sales by the dimension that they tell orders apart by. */
+const SALES_BY = {
+  "sales-states": "state",
+  "sales-types": "product",
+  "sales-products": "product_name",
+  "sales-brands": "brand",
+  "sales-categories": "category",
+  "sales-cities": "city",
+  "sales-countries": "country",
+  "sales-payment": "payment_method",
+  "sales-status": "status",
+  "sales-customers": "user_id",
+  "sales-prices": "product",
+};
+
+function salesFigure(name, range, narrowed) {
+  const figure = (title, query, parameters, key, columns) => ({
+    title,
+    query,
+    parameters,
+    key,
+    columns,
+    most: key.length ? MOST_ROWS : undefined,
+    kept: async (signal) => (await read(`/api/${query}`, parameters, signal)).rows,
+  });
+  const ago = (milliseconds) => new Date(Math.floor((Date.now() - milliseconds) / 60_000) * 60_000).toISOString();
+  const windows = (title, size, from) =>
+    figure(
+      title,
+      "windows",
+      { ...narrowed, kind: "tumbling", size, event_type: "order", from, limit: MOST_ROWS },
+      ["window_start"],
+      ["orders", "amount"],
+    );
+  const of = {
+    "sales-live": () => windows("Sales a second", "1s", ago(120_000)),
+    "sales-minutes": () => windows("Sales a minute", "1m", ago(3_600_000)),
+    "sales-hour": () => figure("Sales of the last hour", "sales", { ...narrowed, from: ago(3_600_000) }, [], SALES),
+    "sales-places": () =>
+      figure(
+        "Places of orders",
+        "places",
+        { ...range, limit: MOST_ROWS },
+        ["city", "state", "country", "latitude", "longitude"],
+        ["orders", "amount"],
+      ),
+    "sales-screens": () => of.by(document.getElementById("sales-screen").value),
+    by: (by) =>
+      figure(`Sales by ${by.replaceAll("_", " ")}`, "sales", { ...range, by, limit: MOST_ROWS }, ["value"], [
+        ...SALES,
+        ...(name === "sales-prices" ? ["average_price"] : []),
+      ]),
+  };
+  if (of[name]) return of[name];
+  return SALES_BY[name] ? () => of.by(SALES_BY[name]) : () => figure("Sales of the range", "sales", range, [], SALES);
 }
 
 /**

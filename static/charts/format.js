@@ -34,6 +34,18 @@ export function change(now, before) {
   }).format(by);
 }
 
+const signs = Object.fromEntries(latin.formatToParts(-12345.6).map(({ type, value }) => [type, value]));
+
+/** What was written by `count` or `percent`, as a number again; null for a dash, and any other text as it is. */
+export function parse(text) {
+  if (text === "–" || text === "") return null;
+  const number = /^(.*?)\s*(%?)$/.exec(text.replace(signs.minusSign, "-"));
+  const digits = number[1].replaceAll(signs.group, "").replace(signs.decimal, ".");
+  if (!/^[+-]?\d+(\.\d+)?$/.test(digits) || digits.length > 15) return text;
+  // 12.3 / 100 has more digits than were written
+  return number[2] ? Number((Number(digits) / 100).toPrecision(12)) : Number(digits);
+}
+
 /** A decimal string of a currency; exact, for it never becomes a binary fraction. */
 export function money(amount, currency, options) {
   try {

@@ -17,6 +17,7 @@ import { Page } from "./page.js";
 import { Paced } from "./pace.js";
 import { rateView } from "./rate.js";
 import { addDays, PRESETS, writeRange } from "./range.js";
+import { offerSave, tableOf } from "./save.js";
 import { Data } from "./sections/data.js";
 import { Funnel } from "./sections/funnel.js";
 import { Pipeline } from "./sections/pipeline.js";
@@ -24,7 +25,7 @@ import { Sales } from "./sections/sales.js";
 import { Seconds } from "./seconds.js";
 import { showSparks } from "./sparks.js";
 import { offerSql } from "./sql.js";
-import { COMPARING, COMPARISONS, neighbour, SECTIONS, unfiltered, writeState } from "./state.js";
+import { COMPARING, COMPARISONS, neighbour, SECTIONS, UNRANGED, unfiltered, writeState } from "./state.js";
 import { showTiles } from "./tiles.js";
 import { bands, sameWeekdays } from "./usual.js";
 import { todayView } from "./today.js";
@@ -288,7 +289,7 @@ const jobs = [...liveJobs, usualJob, rangeJob, windowsJob, sectionJob, sourcesJo
 function firstJobs() {
   const { section } = page.state;
   if (section === "live") return liveJobs;
-  return section === "pipeline" ? [sectionJob] : [rangeJob];
+  return UNRANGED.includes(section) ? [sectionJob] : [rangeJob];
 }
 function requestAll() {
   if (paused && page.state.section === "live") return;
@@ -322,11 +323,12 @@ function addressChanged() {
   for (const job of [...liveJobs, usualJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
   for (const job of first) job.restart();
 }
-const narrowing = () => JSON.stringify([page.state.section, page.state.compare, page.narrowed()]);
+const narrowing = () =>
+  JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("event")]);
 let was = narrowing();
 
 function showTitle() {
-  const range = page.state.section === "live" || page.state.section === "pipeline" ? null : page.picked();
+  const range = UNRANGED.includes(page.state.section) ? null : page.picked();
   frame.title(range && [format.dayRange(range.from, range.to, clock.zone), page.versus()].filter(Boolean).join(" "));
 }
 
@@ -341,7 +343,7 @@ const live = new Live({
   onCounts(counts) {
     heard();
     freshness.stored(counts.stored_at);
-    seconds.add(Date.parse(counts.stored_at), counts.events);
+    for (const list of [seconds, page.stored]) list.add(Date.parse(counts.stored_at), counts.events);
     requestAll();
   },
   onLost() {
@@ -425,7 +427,20 @@ function nextTheme() {
 }
 showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 
-offerSql(() => ({ today: clock.today, range: overTime.figures?.range, resolution: overTime.resolution, windows: windows.question(), narrowed: page.narrowed() }));
+offerSql(() => ({
+  today: clock.today,
+  range: overTime.figures?.range,
+  resolution: overTime.resolution,
+  windows: windows.question(),
+  narrowed: page.narrowed(),
+  by: page.own("by"),
+}));
+
+// cards save what they show by themselves
+for (const id of ["parts", "latest"]) {
+  const section = document.getElementById(id);
+  offerSave(section, () => tableOf(section.querySelector("table")));
+}
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
@@ -449,7 +464,7 @@ document.getElementById("help").addEventListener("click", () => keys.showModal()
 /** A range is shown in a section that has one. */
 function goRange(wish, choice) {
   const search = writeRange(location.search, wish);
-  const section = ["live", "pipeline"].includes(page.state.section) ? { section: "trends" } : {};
+  const section = UNRANGED.includes(page.state.section) ? { section: "trends" } : {};
   go(writeState(search === "/" ? "" : search, section), { choice });
 }
 function goPreset(key) {

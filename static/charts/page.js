@@ -11,7 +11,8 @@
 // as all reads), and when what is picked has changed. It is never called twice at once. `signal` is aborted when the
 // answer is of no use any more, and `page.read` then throws, which is to pass. What it throws is shown to the reader,
 // and a ReadError whose `retry` is not false is tried again. It may resolve to a number of milliseconds after which it
-// wants to be called again. Sections of ranges (all but Pipeline) are called only while there are events in the range.
+// wants to be called again. Sections of ranges (all but Data and Pipeline) are called only while there are events in the
+// range.
 
 import { go, onAddress } from "./address.js";
 import { read } from "./api.js";
@@ -19,12 +20,15 @@ import { Card } from "./card.js";
 import * as format from "./format.js";
 import { writeRange } from "./range.js";
 import { daysOf } from "./moments.js";
+import { Seconds } from "./seconds.js";
 import { COMPARING, comparedRange, readState, toggled, toggledAll, writeState } from "./state.js";
 
 export class Page {
   /** The shop's clock: now(), today, zone. */
   clock;
   format = format;
+  /** Events a second that were stored since the page was loaded, see seconds.js. */
+  stored = new Seconds();
   /** What the address says, see state.js. */
   state = readState(location.search);
   #range;
@@ -68,6 +72,11 @@ export class Page {
     const range = COMPARING.includes(this.state.section) && of;
     const before = range && comparedRange(range, this.state.compare);
     return before ? { ...this.narrowed(), ...before } : null;
+  }
+
+  /** A parameter of the address that is a section's own, as which dimension it shows; null where it has none. */
+  own(name) {
+    return new URLSearchParams(location.search).get(name) || null;
   }
 
   /** The period of comparison in words, as "vs 12 – 18 Nov 2018"; "" where nothing is compared. */

@@ -1,5 +1,8 @@
 // Compares what is kept with a recount of the rows, which comes as psql writes it.
 
+/** Columns of amounts of currencies, which come as JSON. */
+export const AMOUNTS = ["amount", "average_order", "average_price"];
+
 /** The same text for the same value, however it is written: numbers, moments, amounts of currencies. */
 function canonical(column, value) {
   if (value === null || value === undefined) return null;
@@ -8,7 +11,7 @@ function canonical(column, value) {
     return JSON.stringify(amounts.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
   const text = String(value);
-  if (column === "amount") return canonical("", JSON.parse(text));
+  if (AMOUNTS.includes(column)) return canonical("", JSON.parse(text));
   // an average has as many digits as its engine gives it
   if (column.endsWith("_seconds")) return Number(text).toFixed(6);
   if (isMoment(text)) return moment(text);
@@ -51,7 +54,7 @@ const between = (low, value, high) =>
  */
 export function compare({ key, columns, recounted, before, after, partly = false, all = false }) {
   const nameOf = (row) =>
-    JSON.stringify(key.map((column) => canonical(column === "amount" ? "" : column, row[column])));
+    JSON.stringify(key.map((column) => canonical(AMOUNTS.includes(column) ? "" : column, row[column])));
   const index = (rows) => new Map(rows.map((row) => [nameOf(row), row]));
   const [counted, first, last] = [recounted, before, after].map(index);
   const result = { rows: 0, equal: 0, moved: false, cells: [] };

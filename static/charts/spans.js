@@ -66,5 +66,9 @@ export function csv(rows) {
       ...currencies.map((currency) => row.amount[currency] ?? ""),
     ]),
   ];
-  return lines.map((line) => `${line.map((cell) => quoted(String(cell))).join(",")}\r\n`).join("");
+  return csvLines(lines);
 }
+
+/** Lines of cells as CSV (RFC 4180). */
+export const csvLines = (lines) =>
+  lines.map((line) => `${line.map((cell) => quoted(String(cell ?? ""))).join(",")}\r\n`).join("");

@@ -4,7 +4,7 @@ import { read } from "./api.js";
 import { figureOf } from "./figures.js";
 import * as format from "./format.js";
 import { eventType, title as titleOf } from "./palette.js";
-import { compare } from "./recount.js";
+import { AMOUNTS, compare } from "./recount.js";
 
 // longer than the server takes at the most
 const PATIENCE = 40_000;
@@ -24,11 +24,17 @@ const NAMES = {
   events: "Events",
   orders: "Orders",
   sessions: "Sessions",
+  left: "Came no further",
   with_order: "Sessions with an order",
   mean_seconds: "Mean length in s",
   median_seconds: "Median length in s",
   click_through_rate: "Click-through rate in %",
   conversion_rate: "Conversion in %",
+  sold: "Sold",
+  failed: "Failed",
+  units: "Pieces",
+  average_order: "Average order",
+  average_price: "Average price",
 };
 const TYPED = ["banner_show", "banner_click", "order", "page_view", "product_view", "cart", "cart_remove"];
 const nameOf = (column) => NAMES[column] ?? (TYPED.includes(column) ? eventType(column).name : titleOf(column));
@@ -42,6 +48,7 @@ export function offerSql(page) {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-sql]");
     if (!button) return;
+    stop();
     work = new AbortController();
     const { signal } = work;
     figure = null;
@@ -82,7 +89,9 @@ export function offerSql(page) {
     if (!signal.aborted) runButton.textContent = "Run it again";
   });
 
-  dialog.addEventListener("close", () => work.abort(new DOMException("closed", "AbortError")));
+  const stop = () => work.abort(new DOMException("closed", "AbortError"));
+  // it is told late: the dialog may be open again, and for another figure
+  dialog.addEventListener("close", () => dialog.open || stop());
 }
 
 function say(words) {
@@ -178,7 +187,7 @@ function comparison(cells, single, key) {
 /** A value as people read it, whichever side it comes from. */
 function shown(column, value) {
   if (value === null || value === undefined) return "–";
-  if (column === "amount") {
+  if (AMOUNTS.includes(column)) {
     const amounts = Object.entries(typeof value === "string" ? JSON.parse(value) : value);
     return amounts.map(([currency, amount]) => format.money(amount, currency)).join(", ") || "–";
   }

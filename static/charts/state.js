@@ -12,6 +12,9 @@ export const SECTIONS = [
   { key: "pipeline", name: "Pipeline" },
 ];
 
+/** The sections that show now and all there is, whatever the range. */
+export const UNRANGED = ["live", "data", "pipeline"];
+
 export const COMPARISONS = [
   { key: "off", name: "Nothing" },
   { key: "previous", name: "Previous period" },

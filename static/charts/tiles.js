@@ -6,7 +6,8 @@ import { addDays } from "./range.js";
 
 const ZERO = { banner_show: 0, banner_click: 0, order: 0, amount: {} };
 
-function write(name, text, full) {
+/** Writes a tile's figure, with all its digits for who asks. */
+export function showFigure(name, text, full) {
   const element = document.querySelector(`[data-figure="${name}"]`);
   if (element.textContent !== text) element.textContent = text;
   const more = full && full !== text ? full : null;
@@ -14,7 +15,8 @@ function write(name, text, full) {
   element.ariaLabel = more;
 }
 
-function note(name, text) {
+/** Writes what stands beneath a tile's figure. */
+export function showNote(name, text) {
   for (const element of document.querySelectorAll(`[data-note="${name}"]`)) {
     if (element.textContent !== text) element.textContent = text;
   }
@@ -32,18 +34,18 @@ export function showTiles(now, before) {
 
   format.writeDigits(document.querySelector('[data-figure="orders-today"]'), now.order);
   say(`${format.count(now.order)} orders today`);
-  note("orders-today", versus("order"));
+  showNote("orders-today", versus("order"));
   for (const [name, key] of [
     ["shows-today", "banner_show"],
     ["clicks-today", "banner_click"],
   ]) {
-    write(name, format.compact(now[key]), format.count(now[key]));
-    note(name, versus(key));
+    showFigure(name, format.compact(now[key]), format.count(now[key]));
+    showNote(name, versus(key));
   }
-  write("click-rate-today", format.percent(now.banner_click, now.banner_show));
-  note("click-rate-today", versus("banner_click", "banner_show"));
-  write("conversion-today", format.percent(now.order, now.banner_click));
-  note("conversion-today", versus("order", "banner_click"));
+  showFigure("click-rate-today", format.percent(now.banner_click, now.banner_show));
+  showNote("click-rate-today", versus("banner_click", "banner_show"));
+  showFigure("conversion-today", format.percent(now.order, now.banner_click));
+  showNote("conversion-today", versus("order", "banner_click"));
   showRevenue(now.amount, before?.amount);
 }
 
@@ -51,12 +53,12 @@ export function showTiles(now, before) {
 export function showRange({ events, users, pending, compared }, range, zone) {
   const { banner_show: shows, banner_click: clicks, order: orders } = events;
   for (const [name, figure] of Object.entries({ users, shows, clicks, orders })) {
-    write(name, format.compact(figure), format.count(figure));
+    showFigure(name, format.compact(figure), format.count(figure));
   }
   const all = Object.values(events).reduce((sum, figure) => sum + figure, 0);
-  note("shows", shows ? `${format.percent(shows, all)} of all events` : "");
-  note("clicks", clicks ? `${format.percent(clicks, shows)} of shows` : "");
-  note("orders", orders ? `${format.percent(orders, clicks)} of clicks` : "");
+  showNote("shows", shows ? `${format.percent(shows, all)} of all events` : "");
+  showNote("clicks", clicks ? `${format.percent(clicks, shows)} of shows` : "");
+  showNote("orders", orders ? `${format.percent(orders, clicks)} of clicks` : "");
   if (compared) {
     const { events: before, versus } = compared;
     for (const [name, key] of [
@@ -64,10 +66,10 @@ export function showRange({ events, users, pending, compared }, range, zone) {
       ["clicks", "banner_click"],
       ["orders", "order"],
     ]) {
-      note(name, `${format.change(events[key], before[key])} ${versus}`);
+      showNote(name, `${format.change(events[key], before[key])} ${versus}`);
     }
   }
-  note("pending", pending ? pendingWords(pending, range, zone) : "");
+  showNote("pending", pending ? pendingWords(pending, range, zone) : "");
 }
 
 /** Which users are stored and not counted yet. `pending` is a closed range of times, some perhaps beyond the days. */
@@ -95,9 +97,9 @@ function showRevenue(now, before) {
       return line;
     }),
   );
-  if (!before) return note("revenue-today", "\u00a0");
+  if (!before) return showNote("revenue-today", "\u00a0");
   const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
-  note("revenue-today", `vs ${was.join(", ") || "nothing"}`);
+  showNote("revenue-today", `vs ${was.join(", ") || "nothing"}`);
 }
 
 const BETWEEN_WORDS = 10_000;

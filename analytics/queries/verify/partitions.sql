@@ -1,5 +1,6 @@
 -- What the consumer counted a partition, and how far it says to have come; topics of one name in several
--- clusters are taken together. Of the next offset it is only known that it is past all rows.
+-- clusters are taken together. Of the next offset it is only known that it is past all rows. What deleted imports
+-- had was stored, too.
 select format('%s %s, %s', topic, partition, name) as place, kept, recount
 from (
     select topic, partition, sum(stored)::bigint as stored, sum(late)::bigint as late,
@@ -20,9 +21,14 @@ full join (
     where topic is not null
     group by topic, partition
 ) refused using (topic, partition)
+left join (
+    select topic, partition, sum(stored)::bigint as stored, sum(rejected)::bigint as rejected
+    from deleted_rows
+    group by topic, partition
+) deleted using (topic, partition)
 cross join lateral (values
-    ('stored', kept.stored, coalesce(recount.stored, 0)),
+    ('stored', kept.stored, coalesce(recount.stored, 0) + coalesce(deleted.stored, 0)),
     ('late', kept.late, coalesce(recount.late, 0)),
-    ('rejected', kept.rejected, coalesce(refused.rejected, 0)),
+    ('rejected', kept.rejected, coalesce(refused.rejected, 0) + coalesce(deleted.rejected, 0)),
     ('next offset', kept.next_offset, greatest(kept.next_offset, recount.last_offset + 1, refused.last_offset + 1))
 ) as figure(name, kept, recount)

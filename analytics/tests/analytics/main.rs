@@ -5,12 +5,18 @@
 
 mod app;
 mod days;
+mod details;
 mod figures;
+mod imports;
 mod live;
 mod lookup;
+mod openapi;
 mod page;
 mod parameters;
+mod pipeline;
+mod profiling;
 mod random;
+mod sales;
 mod sessions;
 mod shared;
 mod sources;

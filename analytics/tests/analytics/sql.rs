@@ -96,6 +96,12 @@ async fn store_a_morning(pool: &PgPool) {
             ),
             event(30, "cid", "banner_click", shoes(json!({}))),
             event(31, "cid", "user_update", json!({})),
+            event(
+                32,
+                "ann",
+                "user_update",
+                json!({ "region": "North", "gender": "FEMALE", "attributes": { "registertime": 0 } })
+            ),
         ]),
     )
     .await;
@@ -107,6 +113,12 @@ async fn the_queries_answer_what_they_say(pool: PgPool) {
     let queries = queries("sql");
     for (name, expected) in [
         ("sales_by_product", json!([["sneakers", "USD", 3, 30.50, 15.25], ["clothes", "EUR", 1, 7, 7.00]])),
+        (
+            "sales_by_region_and_gender",
+            json!([["North", "FEMALE", "USD", 3, 30.50, 15.25], ["North", "FEMALE", "EUR", 1, 7, 7.00]]),
+        ),
+        ("sales_by_region", json!([["North", "USD", 3, 1, 30.50], ["North", "EUR", 1, 1, 7]])),
+        ("users_by_region", json!([["North", 1, "1970-01-01T00:00:00+00:00"], [null, 1, null]])),
         ("average_order_value_by_state", json!([["Ohio", "USD", 2, 15.25], ["Ohio", "EUR", 1, 7.00]])),
         ("revenue_by_brand_last_hour", json!([["b1", "USD", 30.50], [null, "EUR", 7]])),
         ("orders_by_status", json!([[null, false, 2], ["FRAUD", true, 1], ["completed", false, 1]])),
@@ -447,6 +459,14 @@ async fn the_query_of_a_figure_counts_the_same_as_the_figure(pool: PgPool) {
             assert_eq!(parts.len(), answer["rows"].as_array().unwrap().len());
             for (part, row) in parts.iter().zip(answer["rows"].as_array().unwrap()) {
                 assert_same(part, row);
+            }
+        }
+        for (path, query) in [("funnel?", "funnel/run?"), ("funnel?by=product&", "funnel_by/run?by=product&")] {
+            let answer = app.json(&format!("/api/{path}{question}")).await;
+            let stages = recount(&app, &format!("/api/sql/{query}{question}")).await;
+            assert_eq!(stages.len(), answer["rows"].as_array().unwrap().len(), "{answer}");
+            for (stage, row) in stages.iter().zip(answer["rows"].as_array().unwrap()) {
+                assert_same(stage, row);
             }
         }
         let totals = app.json(&format!("/api/totals?{question}")).await;

@@ -177,12 +177,12 @@ impl Random {
     }
 
     /// From 0 to `bound` - 1.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A place, likely in proportion to what is left there, which becomes one less. Not all may be 0.
-    fn pick(&mut self, left: &mut [u64]) -> usize {
+    pub(super) fn pick(&mut self, left: &mut [u64]) -> usize {
         let mut ticket = self.below(left.iter().sum());
         for (place, count) in left.iter_mut().enumerate() {
             if ticket < *count {

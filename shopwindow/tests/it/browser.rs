@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use nix::sys::signal::Signal;
@@ -19,13 +21,13 @@ const USER_AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 /// A browser with a profile of its own, driven through chromedriver.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Browser {
-    async fn start(dir: &Dir) -> Self {
+    pub(crate) async fn start(dir: &Dir) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -55,7 +57,7 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
@@ -90,12 +92,21 @@ impl Browser {
         self.client.perform_actions(click).await.unwrap();
     }
 
-    async fn eval(&self, script: &str) -> Value {
+    /// Clicks where it is told, as a mouse does: what is drawn has no elements.
+    pub(crate) async fn press(&self, x: f64, y: f64) {
+        let mouse = MouseActions::new("mouse".into())
+            .then(PointerAction::MoveTo { duration: None, x, y })
+            .then(PointerAction::Down { button: 0 })
+            .then(PointerAction::Up { button: 0 });
+        self.client.perform_actions(mouse).await.unwrap();
+    }
+
+    pub(crate) async fn eval(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
     /// How long it took until the script, run again and again, returned what was expected.
-    async fn until(&self, script: &str, expected: Value) -> Duration {
+    pub(crate) async fn until(&self, script: &str, expected: Value) -> Duration {
         let begin = Instant::now();
         loop {
             let value = self.eval(script).await;
@@ -107,12 +118,27 @@ impl Browser {
         }
     }
 
-    async fn said_nothing(&self) {
+    pub(crate) async fn said_nothing(&self) {
         let said = self.client.issue_cmd(Console).await.unwrap();
         assert_eq!(said, json!([]), "the console is not empty");
     }
 
-    async fn end(mut self) {
+    /// Lays the page out for a screen of this width.
+    pub(crate) async fn resize(&self, width: u32) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
+    }
+
+    /// The whole page as PNG.
+    pub(crate) async fn picture(&self, width: u32) -> Vec<u8> {
+        let height = self.eval("return document.documentElement.scrollHeight").await;
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        let asked = DevTools("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
+        let answer = self.client.issue_cmd(asked).await.unwrap();
+        BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn end(mut self) {
         self.client.close().await.unwrap();
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
@@ -130,6 +156,20 @@ impl WebDriverCompatibleCommand for Console {
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+/// A command of Chromium's own protocol.
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
     }
 }
 
@@ -438,6 +478,43 @@ async fn sections_filters_and_comparison_are_in_the_address_and_back_undoes_them
     browser.client.goto(&format!("{}?section=funnel&{range}&product=nothing", demo.charts)).await.unwrap();
     let words = "return document.querySelector('#range-empty-words').textContent.includes('Remove a filter')";
     browser.until(words, json!(true)).await;
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
+async fn the_profile_is_a_page_and_a_file_that_ask_nothing_of_elsewhere() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    let rows = "return document.querySelector('[data-figure=\"rows\"]')?.textContent ?? ''";
+    // drawn in their colour, and as wide as they are frequent
+    let bars = "const bars = [...document.querySelectorAll('#types .bar svg')];\
+                return bars.every(bar => getComputedStyle(bar.firstChild).fill === 'rgb(58, 146, 224)') && bars.length";
+    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                   .filter(name => !name.startsWith('data:') && !name.startsWith(location.origin + '/'))";
+
+    browser.client.goto(&demo.charts).await.unwrap();
+    browser.click("a[href='/profile']").await;
+    // it may be read still, and then comes by itself
+    browser.until(rows, json!("10,000")).await;
+    assert_eq!(browser.eval(bars).await, json!(3));
+    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    browser.said_nothing().await;
+
+    let html = Command::new(env!("CARGO_BIN_EXE_shopwindow")).arg("profile").arg(&file).arg("--html").output().unwrap();
+    assert!(html.status.success());
+    let page = dir.path().parent().unwrap().join("profile.html");
+    std::fs::write(&page, html.stdout).unwrap();
+    browser.client.goto(&format!("file://{}", page.display())).await.unwrap();
+    browser.until(rows, json!("10,000")).await;
+    assert_eq!(browser.eval(bars).await, json!(3));
+    assert_eq!(browser.eval("return performance.getEntriesByType('resource').length").await, json!(0));
     browser.said_nothing().await;
 
     browser.end().await;

@@ -24,9 +24,14 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts everything in `dir` and waits until it is ready.
     pub(crate) async fn start(dir: &Dir) -> Self {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(dir: &Dir, arguments: &[&str]) -> Self {
         // ports of their own, so that demos of tests run side by side
         let mut command = dir.command("demo");
-        command.env("STOREFRONT_ADDR", "127.0.0.1:0").env("ANALYTICS_ADDR", "127.0.0.1:0");
+        command.args(arguments).env("STOREFRONT_ADDR", "127.0.0.1:0").env("ANALYTICS_ADDR", "127.0.0.1:0");
         // one that was killed left its addresses behind
         _ = fs::remove_file(dir.path().join("env"));
         let process = Running::of(command.spawn().unwrap());

@@ -32,6 +32,8 @@ pub(crate) struct Pipeline {
     pub(crate) consumers: Vec<Running>,
     analytics: Option<Running>,
     analytics_addr: String,
+    /// Messages in a batch of a consumer that starts.
+    pub(crate) batch_rows: u64,
     /// The consumers' group; another one once all of its members were killed, so that the next need not wait until
     /// the group takes them for dead.
     group: u32,
@@ -55,6 +57,7 @@ impl Pipeline {
             consumers: Vec::new(),
             analytics: None,
             analytics_addr: port.to_string(),
+            batch_rows: 100_000,
             group: 0,
             expected: 0,
             files: 0,
@@ -63,7 +66,7 @@ impl Pipeline {
 
     pub(crate) fn consumer(&self) -> Command {
         let mut command = self.dir.service("consumer");
-        command.env("KAFKA_GROUP", self.group());
+        command.env("KAFKA_GROUP", self.group()).env("CONSUMER_BATCH_ROWS", self.batch_rows.to_string());
         command
     }
 
@@ -135,6 +138,11 @@ impl Pipeline {
         let first = Uuid::from_u64_pair(self.files, 0);
         fs::write(&file, [HEADER, &csv_rows(first, rows)].concat()).unwrap();
         Rows { file, first, count: rows }
+    }
+
+    /// So many more events must be stored.
+    pub(crate) fn expect(&mut self, rows: i64) {
+        self.expected += rows;
     }
 
     /// A replay of the file, its output thrown away.

@@ -15,10 +15,16 @@ with kept as (
     from events e group by 1, 2, 3, 4, 5, 7
 ), offsets as (
     select topic, partition, sum(next_offset)::bigint as next_offset, sum(stored)::bigint as stored,
-        sum(stored + duplicate + rejected)::bigint as messages
+        sum(stored + duplicate + rejected + dropped)::bigint as messages
     from consumer_offsets group by 1, 2
 ), recounted_offsets as (
-    select topic, partition, max("offset") as last, count(*) as stored from events group by 1, 2
+    select topic, partition, max(last) as last, sum(stored) as stored
+    from (
+        select topic, partition, max("offset") as last, count(*) as stored from events group by 1, 2
+        union all
+        select topic, partition, null, stored from deleted_rows
+    ) r
+    group by 1, 2
 )
 select (select count(*) from (table kept except table recount) a)
      + (select count(*) from (table recount except table kept) b)

@@ -1,88 +1,63 @@
-// The section Funnel: how many events and users each stage has. Its contract stands in page.js.
+// The section Funnel: how far visitors come, by any dimension, and what they leave. Its contract stands in page.js.
 
-import { countAxis } from "../axes.js";
+import { showFigure, showNote } from "../tiles.js";
+import { byView, lostView, stagesView } from "../funnel-views.js";
 import * as format from "../format.js";
-import { eventType, GREY } from "../palette.js";
 
-const STAGES = ["banner_show", "banner_click", "cart", "order"];
+const VALUES = 12;
+/** While users of some days are not counted yet, it is looked again. */
+const LOOK = 2_000;
 
 export class Funnel {
   #page;
-  #card;
+  #cards;
+  #by = document.getElementById("by");
 
   constructor(page) {
     this.#page = page;
-    this.#card = page.card("stages");
+    this.#cards = Object.fromEntries(["stages", "funnel-by", "funnel-lost"].map((id) => [id, page.card(id)]));
+    this.#by.addEventListener("change", () => page.choose({ by: this.#by.value === "product" ? null : this.#by.value }));
   }
 
   async read(signal) {
-    const ask = (picked) => this.#page.read("/api/breakdown", { ...picked, by: "event_type", limit: 1000 }, signal);
-    const compared = this.#page.compared();
-    const [now, before] = await Promise.all([ask(this.#page.picked()), compared ? ask(compared) : null]);
-    this.#card.show(stagesView(now.rows, before?.rows, this.#page));
+    const page = this.#page;
+    const by = page.own("by") ?? "product";
+    this.#by.value = by;
+    const picked = page.picked();
+    const compared = page.compared();
+    const funnel = (parameters) => page.read("/api/funnel", parameters, signal);
+    const parts = (dimension, limit) => funnel({ ...picked, by: dimension, limit });
+    const [totals, stages, before, values, products] = await Promise.all([
+      page.read("/api/totals", picked, signal),
+      funnel(picked),
+      compared && Promise.all([funnel(compared), page.read("/api/totals", compared, signal)]),
+      parts(by, VALUES),
+      // all of them, for the largest are not those with the most events
+      parts("product", 1_000),
+    ]);
+    this.#showTiles(totals, stages.rows, before);
+    this.#cards.stages.show(stagesView(stages.rows, before?.[0].rows, page));
+    this.#cards["funnel-by"].show(byView(values.rows, by, page));
+    this.#cards["funnel-lost"].show(lostView(products.rows, page));
+    const { pending } = stages;
+    document.getElementById("funnel-pending").textContent = pending
+      ? "Users of the newest events are still being counted: users lag behind events for a moment."
+      : "";
+    return pending ? LOOK : undefined;
   }
-}
 
-/** `rows` of /api/breakdown?by=event_type, and those of the period of comparison, if any. */
-export function stagesView(rows, before, page) {
-  const of = (list, key) => {
-    const row = list.find(({ value }) => value === key);
-    return { events: row?.[key] ?? 0, users: row?.users ?? 0 };
-  };
-  // carts are no stage of a shop that has none
-  const stages = STAGES.filter((key) => key !== "cart" || of(rows, key).events || (before && of(before, key).events));
-  const list = stages.map((key) => ({ ...eventType(key), now: of(rows, key), before: before && of(before, key) }));
-  const versus = page.versus();
-  const change = ({ now, before }) => format.change(now.events, before.events);
-  return {
-    label: `Stages: ${list.map(({ name, now }) => `${name} ${format.count(now.events)}, ${format.count(now.users)} users`).join("; ")}.`,
-    note: "Users of one stage may be users of others: they do not add up to all users.",
-    legend: list.map((stage) => ({
-      color: stage.color,
-      name: stage.name,
-      value: format.count(stage.now.events),
-      share: before ? `${change(stage)} ${versus}` : `${format.count(stage.now.users)} users`,
-      pick: page.toggle("event_type", stage.key),
-    })),
-    table: () => ({
-      head: ["Stage", "Events", "Users", ...(before ? [`Events ${versus}`, "Change"] : [])],
-      rows: list.map((stage) => [
-        stage.name,
-        format.count(stage.now.events),
-        format.count(stage.now.users),
-        ...(before ? [format.count(stage.before.events), change(stage)] : []),
-      ]),
-      picks: list.map(({ key }) => page.toggle("event_type", key)),
-    }),
-    pick: ({ dataIndex }) => page.toggle("event_type", list[dataIndex].key),
-    option: (theme) => ({
-      grid: { id: "grid", left: 4, right: 48, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [countAxis(theme, { id: "counts" })],
-      yAxis: [
-        {
-          id: "stages",
-          type: "category",
-          inverse: true,
-          data: list.map(({ name }) => name),
-          axisLine: { lineStyle: { color: theme.line } },
-          axisTick: { show: false },
-          axisLabel: { color: theme.text, fontSize: 13 },
-        },
-      ],
-      tooltip: { trigger: "axis", valueFormatter: format.count },
-      series: ["events", "users"].map((figure) => ({
-        id: figure,
-        type: "bar",
-        name: figure === "events" ? "Events" : "Users",
-        color: GREY,
-        barMaxWidth: 28,
-        label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },
-        data: list.map(({ now, color }) => ({
-          value: now[figure],
-          // by the colour: an item's opacity would be its label's, too
-          itemStyle: { color: figure === "events" ? color : `${color}80` },
-        })),
-      })),
-    }),
-  };
+  #showTiles(totals, stages, before) {
+    const buyersOf = (rows) => rows.find(({ stage }) => stage === "order")?.users ?? 0;
+    const versus = this.#page.versus();
+    const [users, buyers] = [totals.users, buyersOf(stages)];
+    const [usersBefore, buyersBefore] = before ? [before[1].users, buyersOf(before[0].rows)] : [0, 0];
+    showFigure("funnel-users", format.compact(users), format.count(users));
+    showFigure("buyers", format.compact(buyers), format.count(buyers));
+    showFigure("conversion", format.percent(buyers, users));
+    const said = (now, was) => `${format.change(now, was)} ${versus}`;
+    showNote("funnel-users", before ? said(users, usersBefore) : "each counted once");
+    showNote("buyers", before ? said(buyers, buyersBefore) : "each counted once");
+    const rates = before && usersBefore ? said(buyers / users, buyersBefore / usersBefore) : null;
+    showNote("conversion", rates ?? "buyers of all users");
+  }
 }

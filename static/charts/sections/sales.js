@@ -1,11 +1,241 @@
-// The section Sales. Its template is templates/charts/sections/sales.html, its contract stands in page.js.
+// The section Sales: what sells, to whom, where, and what became of it. Its template is
+// templates/charts/sections/sales.html, its contract stands in page.js.
+
+import { go, onAddress } from "../address.js";
+import * as format from "../format.js";
+import { currencies } from "../money.js";
+import { barsView, failedView, nothing, pricesView } from "../sales-bars.js";
+import { MEASURES, readChoice } from "../sales-figures.js";
+import { mapView } from "../sales-map.js";
+import { comparedRange, writeState } from "../state.js";
+import { steps, takingsView } from "../takings.js";
+
+export const ORDERS = "shopwindow simulate --profile orders";
+export const TV = "shopwindow simulate --profile tv";
+const MOST = 1000;
+const CUSTOMERS = 50;
+const SECOND = 1_000;
+const MINUTE = 60_000;
+/** While orders pour in, what is counted from all rows is counted no more often than this. */
+const CUSTOMERS_AGE = 30_000;
+
+/** Cards of bars: the id of each, what its orders are told apart by, that in words, and what makes orders that tell it. */
+export const BARS = [
+  { id: "sales-types", by: "product", what: "Product", command: ORDERS },
+  { id: "sales-products", by: "product_name", what: "Name", command: TV },
+  { id: "sales-brands", by: "brand", what: "Brand", command: TV },
+  { id: "sales-categories", by: "category", what: "Category", command: TV },
+  { id: "sales-cities", by: "city", what: "City", command: TV },
+  { id: "sales-countries", by: "country", what: "Country", command: TV },
+  { id: "sales-payment", by: "payment_method", what: "Payment method", command: TV },
+  { id: "sales-screens", by: "screen_size", what: "Screen", command: TV },
+  { id: "sales-customers", by: "user_id", what: "Customer", command: ORDERS },
+];
+
+/** From so much revenue in an hour on, in any currency, it is said how much that is. */
+const BUSY = [
+  { from: 50_000, words: "very busy: 50,000 or more", color: "var(--bad)" },
+  { from: 10_000, words: "busy: 10,000 or more", color: "var(--warm)" },
+  { from: 0, words: "calm: less than 10,000", color: "var(--good)" },
+];
+export const busyness = (amount) => BUSY.find(({ from }) => amount >= from) ?? BUSY.at(-1);
 
 export class Sales {
   #page;
+  #cards;
+  #measure = document.getElementById("sales-measure");
+  #currency = document.getElementById("sales-currency");
+  #screen = document.getElementById("sales-screen");
+  /** What is shown: the answers, and what they were read for. */
+  #shown = null;
+  #customersAt = -Infinity;
+  #us = null;
 
   constructor(page) {
     this.#page = page;
+    const ids = ["sales-live", "sales-minutes", "sales-states", "sales-status", "sales-prices", ...BARS.map(({ id }) => id)];
+    this.#cards = Object.fromEntries(ids.map((id) => [id, page.card(id)]));
+    this.#measure.append(...MEASURES.map(({ key, name }) => new Option(name, key)));
+    this.#measure.addEventListener("change", () => this.#choose({ measure: this.#measure.value }));
+    this.#currency.addEventListener("change", () => this.#choose({ money: this.#currency.value }));
+    this.#screen.addEventListener("change", () => this.#choose({ screen: this.#screen.value }));
+    onAddress(() => this.#show());
   }
 
-  async read(_signal) {}
+  #choose(change) {
+    go(writeState(location.search, change));
+  }
+
+  async read(signal) {
+    const page = this.#page;
+    const picked = page.picked();
+    const compared = page.compared();
+    const sales = (parameters) => page.read("/api/sales", parameters, signal).then(({ rows }) => rows);
+    const [[total], live] = await Promise.all([sales(picked), this.#readLive(signal)]);
+    const print = JSON.stringify([picked, compared, total]);
+    if (print !== this.#shown?.print) {
+      const asked = JSON.stringify([picked, compared]);
+      const mustAgain = asked !== this.#shown?.asked || performance.now() - this.#customersAt > CUSTOMERS_AGE;
+      const read = async ({ by, id }) => {
+        if (id === "sales-customers" && !mustAgain) return [by, this.#shown.rows.user_id];
+        const limit = by === "user_id" ? CUSTOMERS : MOST;
+        const [now, before] = await Promise.all([
+          sales({ ...picked, by, limit }),
+          compared && sales({ ...compared, by, limit: MOST }),
+        ]);
+        return [by, { now, before }];
+      };
+      const screens = ["display_type", "resolution"].map((by) => ({ by }));
+      const earlier = { ...picked, ...(compared ?? comparedRange(picked, "previous")) };
+      const [before, prices, places, ...rows] = await Promise.all([
+        compared && sales(compared),
+        sales({ ...earlier, by: "product", limit: MOST }),
+        page.read("/api/places", { ...picked, limit: MOST }, signal),
+        ...[...BARS, ...screens, { by: "status" }, { by: "state" }].map(read),
+      ]);
+      if (mustAgain) this.#customersAt = performance.now();
+      this.#shown = {
+        print,
+        asked,
+        total,
+        before: before?.[0],
+        compared: Boolean(compared),
+        prices: { before: prices, versus: `vs ${format.dayRange(earlier.from, earlier.to)}` },
+        places: places.rows,
+        rows: Object.fromEntries(rows),
+      };
+    }
+    this.#shown.live = live;
+    this.#show();
+    // bars of the last seconds go on without any event
+    return SECOND;
+  }
+
+  /** Orders of the last 100 s and of the last hour, and what that hour brought in. */
+  async #readLive(signal) {
+    const page = this.#page;
+    const now = page.clock.now();
+    const narrowed = page.narrowed();
+    const types = narrowed.event_type ?? ["order"];
+    const windows = (size, since) =>
+      page
+        .read(
+          "/api/windows",
+          { ...narrowed, event_type: types.includes("order") ? ["order"] : types, kind: "tumbling", size, from: new Date(since).toISOString() },
+          signal,
+        )
+        .then(({ rows }) => rows);
+    const start = (step, length) => (Math.floor(now / step) - length + 1) * step;
+    const [seconds, minutes, [hour]] = await Promise.all([
+      windows("1s", start(SECOND, 100)),
+      windows("1m", start(MINUTE, 60)),
+      page.read("/api/sales", { ...narrowed, from: new Date(now - 60 * MINUTE).toISOString() }, signal).then(({ rows }) => rows),
+    ]);
+    return { seconds: steps(seconds, SECOND, 100, now), minutes: steps(minutes, MINUTE, 60, now), hour };
+  }
+
+  #show() {
+    if (!this.#shown || this.#page.state.section !== "sales") return;
+    const { total, rows, live, compared, places, prices } = this.#shown;
+    const page = this.#page;
+    const choice = readChoice(location.search, total?.amount ?? {});
+    this.#showChoice(choice);
+    this.#showTiles();
+    const cards = this.#cards;
+    const zone = page.clock.zone;
+    cards["sales-live"].show(takingsView(live.seconds, "second", { choice, zone, command: ORDERS }));
+    cards["sales-minutes"].show(takingsView(live.minutes, "minute", { choice, zone, command: ORDERS }));
+    for (const { id, ...asked } of BARS) {
+      const by = id === "sales-screens" ? this.#screen.value : asked.by;
+      const { now, before } = rows[by];
+      const cut = by === "user_id" && now.length === CUSTOMERS;
+      cards[id].show(barsView(now, compared ? before : null, { ...asked, by, choice, page, cut }));
+    }
+    cards["sales-status"].show(failedView(rows.status.now, { choice, page, command: TV }));
+    cards["sales-prices"].show(pricesView(rows.product.now, prices.before, { choice, page, versus: prices.versus, command: ORDERS }));
+    this.#showMap(rows.state.now, places, choice);
+  }
+
+  async #showMap(rows, places, choice) {
+    const card = this.#cards["sales-states"];
+    try {
+      // beside this script, and loaded when it is first wanted
+      this.#us ??= import(new URL("./us.js", import.meta.url));
+      card.show(mapView(rows, places, await this.#us, { choice, page: this.#page, command: ORDERS }));
+    } catch (error) {
+      // another try may find the server again
+      this.#us = null;
+      console.error(error);
+      card.show(nothing("The map could not be loaded: reload the page to try again.", null));
+    }
+  }
+
+  #showChoice({ measure, currency, known }) {
+    this.#measure.value = measure.key;
+    const names = known.length ? known : [currency];
+    if (names.join() !== [...this.#currency.options].map(({ value }) => value).join()) {
+      this.#currency.replaceChildren(...names.map((name) => new Option(name, name)));
+    }
+    this.#currency.value = currency;
+    this.#currency.parentElement.hidden = names.length < 2;
+    const screen = new URLSearchParams(location.search).get("screen");
+    if ([...this.#screen.options].some(({ value }) => value === screen)) this.#screen.value = screen;
+  }
+
+  #showTiles() {
+    const { total, before, compared, live } = this.#shown;
+    const versus = compared ? this.#page.versus() : "";
+    // averages stand in the order of the revenue above them
+    const order = currencies(total?.amount ?? {});
+    const money = (name, of, was) => {
+      const lines = order.filter((currency) => of?.[currency] !== undefined);
+      write(
+        name,
+        lines.map((currency) => ({ text: format.moneyShort(of[currency], currency), full: format.money(of[currency], currency) })),
+      );
+      const changes = lines.map((currency) => format.change(Number(of[currency]), Number(was?.[currency] ?? 0)));
+      note(name, compared && lines.length ? `${changes.join(", ")} ${versus}` : "");
+    };
+    money("sales-revenue", total?.amount, before?.amount);
+    money("sales-average", total?.average_order, before?.average_order);
+    const count = (name, of, was) => {
+      write(name, of === null || of === undefined ? [] : [{ text: format.compact(of), full: format.count(of) }]);
+      note(name, compared && of ? `${format.change(of, was ?? 0)} ${versus}` : "");
+    };
+    count("sales-orders", total?.orders ?? 0, before?.orders);
+    count("sales-units", total?.units, before?.units);
+    const failed = (row) => (row?.orders ? row.failed / row.orders : 0);
+    write("sales-failed", [{ text: format.percent(total?.failed ?? 0, total?.orders) }]);
+    note(
+      "sales-failed",
+      compared ? `vs ${format.percent(before?.failed ?? 0, before?.orders)}` : failed(total) ? `${format.count(total.failed)} orders` : "",
+    );
+    const hour = live.hour?.amount ?? {};
+    const [main] = currencies(hour);
+    write("sales-hour", [{ text: main ? format.moneyShort(hour[main], main) : format.moneyShort("0", "USD") }]);
+    const { words, color } = busyness(Number(hour[main] ?? 0));
+    note("sales-hour", words);
+    document.getElementById("sales-mark").style.background = color;
+  }
+}
+
+const NONE = [{ text: "–" }];
+/** A figure of a line a currency. */
+function write(name, lines) {
+  const element = document.querySelector(`[data-figure="${name}"]`);
+  const shown = lines.length ? lines : NONE;
+  element.dataset.lines = shown.length;
+  element.replaceChildren(
+    ...shown.map(({ text, full }) => {
+      const line = document.createElement("span");
+      line.textContent = text;
+      if (full && full !== text) line.title = full;
+      return line;
+    }),
+  );
+}
+
+function note(name, text) {
+  const element = document.querySelector(`[data-note="${name}"]`);
+  if (element.textContent !== text) element.textContent = text;
 }
