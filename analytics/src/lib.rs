@@ -3,7 +3,7 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `details` counts what few events have, `users`
+//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
 //! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
 //! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
@@ -24,6 +24,7 @@ mod profiling;
 mod question;
 mod sales;
 mod sessions;
+mod shared;
 mod span;
 mod sql;
 mod users;
@@ -34,7 +35,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service};
-use actix_web::middleware::{Compress, DefaultHeaders};
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, guard, web};
 use anyhow::Context;
 use sqlx::PgPool;
@@ -81,6 +82,7 @@ struct Analytics {
     neighbours: Neighbours,
     storefront: String,
     recounts: sql::Recounts,
+    questions: shared::Questions,
     profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
@@ -127,6 +129,7 @@ pub fn serve(
         neighbours,
         storefront: config.storefront_url,
         recounts: sql::Recounts::default(),
+        questions: shared::Questions::default(),
         answering: answering.clone(),
     });
 
@@ -177,16 +180,16 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/").route(read().to(page::charts)))
         .service(get("/static/{version}/{file:.*}").route(read().to(page::asset)))
         .service(get("/api/shop").route(read().to(figures::shop)))
-        .service(get("/api/daily").route(read().to(figures::daily)))
-        .service(get("/api/breakdown").route(read().to(figures::breakdown)))
-        .service(get("/api/totals").route(read().to(figures::totals)))
-        .service(get("/api/sales").route(read().to(sales::sales)))
-        .service(get("/api/places").route(read().to(sales::places)))
-        .service(get("/api/windows").route(read().to(windows::windows)))
-        .service(get("/api/sessions").route(read().to(sessions::sessions)))
-        .service(get("/api/heatmap").route(read().to(heatmap::heatmap)))
-        .service(get("/api/funnel").route(read().to(funnel::funnel)))
-        .service(get("/api/latest").route(read().to(lookup::latest)))
+        .service(get("/api/daily").route(read().to(figures::daily)).wrap(from_fn(shared::share)))
+        .service(get("/api/breakdown").route(read().to(figures::breakdown)).wrap(from_fn(shared::share)))
+        .service(get("/api/totals").route(read().to(figures::totals)).wrap(from_fn(shared::share)))
+        .service(get("/api/sales").route(read().to(sales::sales)).wrap(from_fn(shared::share)))
+        .service(get("/api/places").route(read().to(sales::places)).wrap(from_fn(shared::share)))
+        .service(get("/api/windows").route(read().to(windows::windows)).wrap(from_fn(shared::share)))
+        .service(get("/api/sessions").route(read().to(sessions::sessions)).wrap(from_fn(shared::share)))
+        .service(get("/api/heatmap").route(read().to(heatmap::heatmap)).wrap(from_fn(shared::share)))
+        .service(get("/api/funnel").route(read().to(funnel::funnel)).wrap(from_fn(shared::share)))
+        .service(get("/api/latest").route(read().to(lookup::latest)).wrap(from_fn(shared::share)))
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/imports").route(read().to(imports::imports)))
         .service(get("/api/rejected").route(read().to(imports::rejected)))

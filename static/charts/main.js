@@ -60,16 +60,15 @@ async function readNow(signal) {
   await dayKnown();
   const day = clock.today;
   const tomorrow = addDays(day, 1);
-  await Promise.all([
-    readTiles(day, signal),
-    readVisitors(signal),
-    read("/api/breakdown", { ...page.narrowed(), by: "product", from: day, to: tomorrow, limit: 1000 }, signal).then(
-      ({ rows }) => {
-        todayRows = rows;
-        showToday();
-      },
-    ),
+  const narrowed = { ...page.narrowed(), from: day, to: tomorrow };
+  const [daily, products] = await Promise.all([
+    read("/api/daily", narrowed, signal),
+    read("/api/breakdown", { ...narrowed, by: "product", limit: 1000 }, signal),
   ]);
+  todayFigures = daily.rows[0];
+  showTiles(todayFigures, yesterday);
+  todayRows = products.rows;
+  showToday();
   heard();
   usualJob.request();
 }
@@ -102,17 +101,32 @@ async function readUsual(signal) {
   showToday();
 }
 
-/** Today's figures, and those of yesterday until this time: what is compared is equally long. */
-async function readTiles(day, signal) {
+let todayFigures = null;
+/** The sums of yesterday until this time; null while they are not known. */
+let yesterday = null;
+
+/** What is dear beside what it tells has a twentieth of the time. */
+const seldom = (took, least) => Math.max(least, Math.min(20 * took, 15_000));
+
+const besideJob = new Paced(
+  readBeside,
+  (took) => seldom(took, 2_000),
+  (error, pause) => freshness.outcome("what today is compared with", error, pause),
+);
+
+/** The hours of today, and yesterday until this time: what is compared is equally long. */
+async function readBeside(signal) {
+  await dayKnown();
   const narrowed = page.narrowed();
-  const today = { ...narrowed, from: day, to: addDays(day, 1) };
-  const until = new Date(dayEarlier(clock.now(), clock.zone));
-  const [{ rows }, before, hours] = await Promise.all([
-    read("/api/daily", today, signal),
+  const day = clock.today;
+  // whole seconds, so that all who look ask the same
+  const until = new Date(Math.floor(dayEarlier(clock.now(), clock.zone) / 1_000) * 1_000);
+  const [before, hours] = await Promise.all([
     read("/api/totals", { ...narrowed, from: addDays(day, -1), to: until.toISOString() }, signal),
-    read("/api/windows", { ...today, kind: "tumbling", size: "1h", group_by: "event_type" }, signal),
+    read("/api/windows", { ...narrowed, from: day, to: addDays(day, 1), kind: "tumbling", size: "1h", group_by: "event_type" }, signal),
   ]);
-  showTiles(rows[0], { ...before.events, amount: before.amount });
+  yesterday = { ...before.events, amount: before.amount };
+  showTiles(todayFigures, yesterday);
   const currency = showSparks(hours.rows);
   document.getElementById("versus-today").textContent =
     `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today${currency ? `, those of revenue its ${currency} alone` : ""}.`;
@@ -123,16 +137,26 @@ const seconds = new Seconds();
 /** Whether the seconds go on from what notices tell, which do not tell events apart. */
 let secondsKnown = false;
 
+const visitorsJob = new Paced(
+  readVisitors,
+  (took) => seldom(took, 1_000),
+  (error, pause) => freshness.outcome("the visitors", error, pause),
+);
+// they become fewer while nothing happens
+const VISITORS_AGE = 15_000;
+
 async function readVisitors(signal) {
+  await dayKnown();
   const narrowed = page.narrowed();
-  const since = (pause) => new Date(clock.now() - pause).toISOString();
+  const since = (pause) => new Date(Math.floor((clock.now() - pause) / 1_000) * 1_000).toISOString();
   const { users } = await read("/api/totals", { ...narrowed, from: since(VISIT) }, signal);
   document.getElementById("visitors").textContent = format.count(users);
-  if (secondsKnown && !Object.keys(page.state.filters).length) return;
+  if (secondsKnown && !Object.keys(page.state.filters).length) return users ? VISITORS_AGE : undefined;
   const asked = { ...narrowed, kind: "tumbling", size: "1s", from: since(Seconds.LENGTH * 1_000) };
   seconds.begin((await read("/api/windows", asked, signal)).rows);
   secondsKnown = true;
   showRate();
+  return users ? VISITORS_AGE : undefined;
 }
 
 function showRate() {
@@ -260,11 +284,12 @@ function heard() {
   lastHeard = performance.now();
 }
 
-const jobs = [nowJob, usualJob, latestJob, rangeJob, windowsJob, sectionJob, sourcesJob];
+const liveJobs = [nowJob, besideJob, visitorsJob, latestJob];
+const jobs = [...liveJobs, usualJob, rangeJob, windowsJob, sectionJob, sourcesJob];
 /** What the section that is shown reads first; what else it reads is asked for when the range is known. */
 function firstJobs() {
   const { section } = page.state;
-  if (section === "live") return [nowJob, latestJob];
+  if (section === "live") return liveJobs;
   return UNRANGED.includes(section) ? [sectionJob] : [rangeJob];
 }
 function requestAll() {
@@ -278,7 +303,7 @@ pauseButton.addEventListener("click", () => {
   paused = !paused;
   pauseButton.setAttribute("aria-pressed", paused);
   pauseButton.textContent = paused ? "Paused · go on" : "Pause";
-  if (paused) for (const job of [nowJob, usualJob, latestJob]) job.drop();
+  if (paused) for (const job of [...liveJobs, usualJob]) job.drop();
   requestAll();
 });
 
@@ -286,14 +311,17 @@ pauseButton.addEventListener("click", () => {
 function addressChanged() {
   const before = was;
   was = narrowing();
-  if (was !== before) secondsKnown = false;
+  if (was !== before) {
+    secondsKnown = false;
+    yesterday = null;
+  }
   clock.choose(page.state.tz);
   frame.show();
   showDay();
   showTitle();
   if (was === before) return overTime.addressChanged();
   const first = firstJobs();
-  for (const job of [nowJob, usualJob, latestJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
+  for (const job of [...liveJobs, usualJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
   for (const job of first) job.restart();
 }
 const narrowing = () =>
@@ -333,7 +361,8 @@ async function synchronize() {
     freshness.outcome("the shop’s clock", null);
     if (!changed) return true;
     showDay();
-    showTiles(null, null);
+    todayFigures = yesterday = null;
+    showTiles(todayFigures, yesterday);
     todayRows = [];
     showToday();
     if (!overTime.dayChanged(before)) for (const job of firstJobs()) job.restart();
@@ -370,6 +399,8 @@ function wake() {
   if (ticking) return;
   ticking = setInterval(tick, TICK);
   requestAll();
+  // in any section: it tells how fresh the figures are
+  if (!paused) latestJob.request();
   sourcesJob.request();
   for (const job of jobs) job.resume();
   live.open();

@@ -25,8 +25,8 @@ export function showNote(name, text) {
 /** `now` is today's row of /api/daily, `before` the sums of yesterday until this time; null where there are none. */
 export function showTiles(now, before) {
   now ??= ZERO;
-  before ??= ZERO;
   const versus = (part, all) => {
+    if (!before) return "\u00a0";
     const [is, was] = all ? [now[part] / now[all], before[part] / before[all]] : [now[part], before[part]];
     const words = all ? format.percent(before[part], before[all]) : format.compact(before[part]);
     return was > 0 && Number.isFinite(is) ? `${format.change(is, was)} vs ${words}` : `vs ${words}`;
@@ -46,7 +46,7 @@ export function showTiles(now, before) {
   showNote("click-rate-today", versus("banner_click", "banner_show"));
   showFigure("conversion-today", format.percent(now.order, now.banner_click));
   showNote("conversion-today", versus("order", "banner_click"));
-  showRevenue(now.amount, before.amount);
+  showRevenue(now.amount, before?.amount);
 }
 
 /** `totals` of /api/totals for a range, with `compared` {events, versus} where they are compared. */
@@ -97,6 +97,7 @@ function showRevenue(now, before) {
       return line;
     }),
   );
+  if (!before) return showNote("revenue-today", "\u00a0");
   const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
   showNote("revenue-today", `vs ${was.join(", ") || "nothing"}`);
 }

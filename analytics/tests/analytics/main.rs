@@ -18,6 +18,7 @@ mod profiling;
 mod random;
 mod sales;
 mod sessions;
+mod shared;
 mod sources;
 mod sql;
 mod trouble;
