@@ -178,7 +178,7 @@ export class Card {
       drawn === this.#drawn ? { replaceMerge: ["series", "grid", "xAxis", "yAxis", "title"] } : { notMerge: true };
     this.#drawn = drawn;
     const tooltip = { ...common.tooltip, ...option.tooltip };
-    tooltip.axisPointer = { ...common.tooltip.axisPointer, ...option.tooltip.axisPointer };
+    tooltip.axisPointer = { ...common.tooltip.axisPointer, ...option.tooltip?.axisPointer };
     this.#chart.setOption({ ...common, ...option, tooltip }, merge);
   }
 
