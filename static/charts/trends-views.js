@@ -84,7 +84,7 @@ export function devicesView(devices, systems, page) {
   const total = list.reduce((sum, row) => sum + eventsOf(row), 0);
   const parts = list.map((row) => ({ row, systems: stated(of.get(row.value) ?? []) }));
   return {
-    label: `Events by device: ${list.map((row) => `${row.value} ${format.count(eventsOf(row))}`).join(", ")}.`,
+    label: `Events by device: ${list.map((row) => `${groupName("device", row.value)} ${format.count(eventsOf(row))}`).join(", ")}.`,
     note: "Inside the device, around it its systems; of the events that tell theirs.",
     legend: list.map((row) => ({
       color: groupColor("device", row.value),
@@ -97,13 +97,13 @@ export function devicesView(devices, systems, page) {
       const rows = parts.flatMap(({ row, systems: own }) => [
         { cells: [groupName("device", row.value), "all", format.count(eventsOf(row))], pick: page.toggle("device", row.value) },
         ...own.map((system) => ({
-          cells: [groupName("os", system.value), row.value, format.count(eventsOf(system))],
-          pick: page.toggle("os", system.value),
+          cells: [groupName("os", system.value), groupName("device", row.value), format.count(eventsOf(system))],
+          pick: page.toggleAll({ device: row.value, os: system.value }),
         })),
       ]);
       return { head: ["Device or system", "Of", "Events"], rows: rows.map(({ cells }) => cells), picks: rows.map(({ pick }) => pick) };
     },
-    pick: ({ treePathInfo, name }) => page.toggle(treePathInfo.length > 2 ? "os" : "device", name),
+    pick: ({ data }) => data.picks ?? null,
     option: (theme) => ({
       grid: [],
       xAxis: [],
@@ -120,11 +120,13 @@ export function devicesView(devices, systems, page) {
           itemStyle: { borderColor: theme.card, borderWidth: 2 },
           label: { color: "#fff", textBorderColor: "rgba(0,0,0,0.6)", textBorderWidth: 3, fontSize: 12, minAngle: 12 },
           data: parts.map(({ row, systems: own }) => ({
-            name: row.value,
+            name: groupName("device", row.value),
+            picks: page.toggle("device", row.value),
             value: eventsOf(row),
             itemStyle: { color: groupColor("device", row.value) },
             children: own.map((system) => ({
-              name: system.value,
+              name: groupName("os", system.value),
+              picks: page.toggleAll({ device: row.value, os: system.value }),
               value: eventsOf(system),
               itemStyle: { color: groupColor("os", system.value) },
             })),
@@ -203,7 +205,11 @@ export function audienceView(groups, page) {
   if (!bars.length) return nothing("No event of this range tells who made it. To see some:", CLICKSTREAM);
   return {
     label: `Users: ${bars.map(({ label, row }) => `${label} ${format.count(row.users)}`).join(", ")}.`,
-    note: "Distinct users of the events that say so; whoever changed is a user of both.",
+    note: `Distinct users of the events that say so; whoever changed is a user of both.${
+      bars.some(({ by }) => by === "region")
+        ? ""
+        : " No event of this range tells a region: what user updates tell of users is no traffic, and in SQL as sql/users_by_region.sql."
+    }`,
     legend: [],
     height: 32 + bars.length * 28,
     table: () => ({
@@ -253,11 +259,17 @@ export function scatterView(byProduct, page) {
       value: `${spread(own)[1]} a day, median`,
       pick: page.toggle("product", product),
     })),
-    table: () => ({
-      head: ["Product", "Days with orders", "Fewest", "Median", "Most"],
-      rows: series.map(({ product, dots: own }) => [title(product), format.count(own.length), ...spread(own)]),
-      picks: series.map(({ product }) => page.toggle("product", product)),
-    }),
+    table: () => {
+      const days = [...new Set(series.flatMap(({ dots: own }) => own.map(([time]) => time)))].sort((a, b) => a - b);
+      const of = series.map(({ dots: own }) => new Map(own));
+      return {
+        head: ["Day", ...series.map(({ product }) => title(product))],
+        rows: days.map((time) => [
+          format.dayFull(new Date(time).toISOString().slice(0, 10)),
+          ...of.map((orders) => format.count(orders.get(time) ?? 0)),
+        ]),
+      };
+    },
     pick: ({ seriesIndex }) => page.toggle("product", series[seriesIndex].product),
     option: (theme) => ({
       grid: { id: "grid", left: 4, right: 12, top: 12, bottom: 4, outerBoundsMode: "same" },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { audienceView, devicesView, heatmapView, scatterView, sourcesView } from "./trends-views.js";
 
-const page = { toggle: (dimension, value) => ({ [dimension]: value }) };
+const page = { toggle: (dimension, value) => ({ [dimension]: value }), toggleAll: (values) => values };
 const row = (value, order, users = 1) => ({
   value, banner_show: 0, banner_click: 0, page_view: 0, product_view: 0, cart: 0, cart_remove: 0, order, users,
 });
@@ -18,7 +18,7 @@ test("the heatmap has an hour of the week a cell, zeros too", () => {
 test("devices have their systems beneath, and both filter", () => {
   const { rows, picks } = devicesView([row("Mobile", 5), row(null, 9)], [["Mobile", [row("iOS", 3)]]], page).table();
   assert.deepEqual(rows.map((cells) => cells[2]), ["5", "3"]);
-  assert.deepEqual(picks, [{ device: "Mobile" }, { os: "iOS" }]);
+  assert.deepEqual(picks, [{ device: "Mobile" }, { device: "Mobile", os: "iOS" }]);
 });
 
 test("more sources than a few are others, whose share is said", () => {
@@ -36,5 +36,7 @@ test("where nothing tells, a command says how to make some", () => {
 
 test("the scatter has the days with orders of each product", () => {
   const days = [{ day: "2019-01-01", order: 4 }, { day: "2019-01-02", order: 0 }, { day: "2019-01-03", order: 8 }];
-  assert.deepEqual(scatterView([["clothes", days]], page).table().rows, [["Clothes", "2", "4", "8", "8"]]);
+  const { head, rows } = scatterView([["clothes", days]], page).table();
+  assert.deepEqual(head, ["Day", "Clothes"]);
+  assert.deepEqual(rows.map(([, orders]) => orders), ["4", "8"]);
 });
