@@ -54,7 +54,7 @@ export function heatmapView(rows, zone) {
           axisLabel: { color: theme.muted, fontSize: 12, interval: width < 620 ? 5 : 2 },
         },
       ],
-      yAxis: [nameAxis(theme, WEEKDAYS.map((day) => weekday(day, width < 620 ? "short" : "long")), { axisLine: { show: false } })],
+      yAxis: [nameAxis(theme, WEEKDAYS.map((day) => weekday(day, width < 620 ? "short" : "long")), width)],
       tooltip: {
         trigger: "item",
         formatter: ({ value: [hour, day, events] }) =>
@@ -218,10 +218,10 @@ export function audienceView(groups, page) {
       picks: bars.map(({ by, row }) => page.toggle(by, row.value)),
     }),
     pick: ({ dataIndex }) => page.toggle(bars[dataIndex].by, bars[dataIndex].row.value),
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
       xAxis: [countAxis(theme, { id: "counts", axisLabel: { show: false } })],
-      yAxis: [nameAxis(theme, bars.map(({ label }) => label), { axisLabel: { color: theme.text, fontSize: 13, width: 190, overflow: "truncate" } })],
+      yAxis: [nameAxis(theme, bars.map(({ label }) => label), width)],
       tooltip: { trigger: "axis", valueFormatter: format.count },
       series: [
         {
