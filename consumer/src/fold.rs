@@ -384,7 +384,9 @@ impl Arrivals {
         cell_days::add(connection, &mut self).await
     }
 
-    /// The number of each user, in the order in which they came; who has none gets one.
+    /// The number of each user, in the order in which they came; who has none gets one. New ones are
+    /// numbered by their first times, for then sessions in the order of their starts are nearly in that of
+    /// their key, which a bulk load notices, and the users of a day lie together.
     async fn number_users(&mut self, connection: &mut PgConnection) -> anyhow::Result<Vec<u32>> {
         let mut users: Vec<(Uuid, String, u32)> =
             self.users.drain().map(|(user_id, place)| (user_key(&user_id), user_id, place)).collect();
@@ -413,8 +415,11 @@ impl Arrivals {
             .fetch_one(&mut *connection)
             .await?;
             users.retain(|user| numbers[user.2 as usize].is_none());
-            for found in numbers.iter_mut().filter(|number| number.is_none()) {
-                *found = Some(number);
+            let firsts = self.first_times(numbers.len());
+            let mut by_time: Vec<u32> = users.iter().map(|user| user.2).collect();
+            by_time.sort_unstable_by_key(|&place| (firsts[place as usize], place));
+            for place in by_time {
+                numbers[place as usize] = Some(number);
                 number += 1;
             }
             let mut rows = Rows::default();
@@ -424,7 +429,7 @@ impl Arrivals {
                 rows.put_option(numbers[*place as usize].as_ref());
             }
             rows.write_all(connection, "user_numbers", &["user_key", "user_number"]).await?;
-            users.sort_unstable_by_key(|user| user.2);
+            users.sort_unstable_by_key(|user| numbers[user.2 as usize]);
             let mut rows = Rows::default();
             for users in users.chunks(IDS_IN_ROW) {
                 rows.begin();
@@ -436,6 +441,16 @@ impl Arrivals {
         let fitting = |number: i64| i32::try_from(number).ok()?.try_into().ok();
         let numbers = numbers.into_iter().flatten().map(fitting).collect::<Option<_>>();
         numbers.context("more than two billion users, whose numbers are of 31 bits")
+    }
+
+    /// The first time of each user who came, as quarter and microseconds.
+    fn first_times(&self, users: usize) -> Vec<(i32, i32)> {
+        let mut firsts = vec![(i32::MAX, i32::MAX); users];
+        for visit in &self.visits {
+            let first = &mut firsts[visit.user as usize];
+            *first = (*first).min((visit.quarter, visit.micros));
+        }
+        firsts
     }
 }
 
