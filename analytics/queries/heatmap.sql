@@ -11,13 +11,48 @@ with kept as (
     from picked_cells($7::jsonb)
     where event_type <> 'user_update'
 ),
--- by quarters of an hour first, of which the hours of every zone are made and there are few
-quarters as (
-    select q.quarter, k.event_type, k.currency, sum(q.events) as events, sum(q.amount) as amount
-    from quarter_cells q join kept k using (cell_id)
+days as materialized (
+    select c.day, k.event_type, k.currency, c.events, c.amount,
+        c.first_quarter, c.first_quarter + cardinality(c.events_to) as after,
+        -- they are read many times: plain, not as they may be stored
+        c.events_to || '{}'::integer[] as events_to, c.amounts_to || '{}'::numeric[] as amounts_to
+    from cell_days c join kept k using (cell_id), (select shop_timezone() as tz) shop
     where $1::text in ('days', 'quarters')
-        and ($3::timestamptz is null or q.quarter >= quarter_of($3::timestamptz))
-        and ($4::timestamptz is null or q.quarter < quarter_of($4::timestamptz))
+        and ($3::timestamptz is null or c.day >= ($3::timestamptz at time zone shop.tz)::date)
+        and ($4::timestamptz is null or c.day <= ($4::timestamptz at time zone shop.tz)::date)
+),
+-- the quarters of these days within the range, with the one after, and of which hours of the zone's week they are
+quarters as (
+    select day, quarter, quarter = ending as is_end,
+        extract(isodow from local)::integer as weekday, extract(hour from local)::integer as hour
+    from (
+        select day,
+            greatest(quarter_of(day_start(day, shop.tz)), quarter_of($3::timestamptz)) as starting,
+            least(quarter_of(day_start(day + 1, shop.tz)), quarter_of($4::timestamptz)) as ending
+        from (select distinct day from days) d, (select shop_timezone() as tz) shop
+    ) d, generate_series(starting, ending) as quarter,
+        lateral (select quarter_start(quarter) at time zone $2::text as local) l
+),
+bounds as (
+    select day, quarter, weekday, hour
+    from (select *, lag((weekday, hour)) over (partition by day order by quarter) as before from quarters) q
+    where is_end or before is distinct from (weekday, hour)
+),
+-- what the day had before each bound
+totals as (
+    select d.day, b.quarter, b.weekday, b.hour, d.event_type, d.currency,
+        sum(case when b.quarter >= d.after then d.events else coalesce(d.events_to[b.quarter - d.first_quarter], 0) end) as events,
+        sum(case when b.quarter >= d.after then d.amount else coalesce(d.amounts_to[b.quarter - d.first_quarter], 0 * d.amount) end) as amount
+    from days d join bounds b using (day)
+    group by 1, 2, 3, 4, 5, 6
+),
+-- what is not folded yet, or has to be counted from the rows
+singles as (
+    select quarter_of(e.occurred_at) as quarter, k.event_type, k.currency, count(*) as events, sum(e.amount) as amount
+    from delta_events e join kept k using (cell_id)
+    where $1::text in ('days', 'quarters')
+        and ($3::timestamptz is null or e.occurred_at >= $3::timestamptz)
+        and ($4::timestamptz is null or e.occurred_at < $4::timestamptz)
     group by 1, 2, 3
     union all
     select quarter_of(e.occurred_at), e.event_type, case when revenue(e) is not null then e.currency end, count(*), sum(revenue(e))
@@ -30,9 +65,18 @@ quarters as (
     group by 1, 2, 3
 ),
 hours as (
-    select extract(isodow from local)::integer as weekday, extract(hour from local)::integer as hour,
-        event_type, currency, sum(events) as events, sum(amount) as amount
-    from quarters, lateral (select quarter_start(quarter) at time zone $2::text as local) l
+    select weekday, hour, event_type, currency,
+        lead(events) over later - events as events, lead(amount) over later - amount as amount
+    from totals
+    window later as (partition by day, event_type, currency order by quarter)
+    union all
+    select extract(isodow from local)::integer, extract(hour from local)::integer, event_type, currency, events, amount
+    from singles, lateral (select quarter_start(quarter) at time zone $2::text as local) l
+),
+sums as (
+    select weekday, hour, event_type, currency, sum(events) as events, sum(amount) as amount
+    from hours
+    where events > 0
     group by 1, 2, 3, 4
 )
 select
@@ -46,6 +90,6 @@ select
     coalesce(sum(events) filter (where event_type = 'cart_remove'), 0)::bigint as "cart_remove!",
     coalesce(sum(events) filter (where event_type = 'order'), 0)::bigint as "order!",
     coalesce(jsonb_object_agg(currency, amount::text) filter (where currency is not null), '{}') as "amount!: Json<Amount>"
-from hours
+from sums
 group by weekday, hour
 order by weekday, hour

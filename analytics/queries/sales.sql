@@ -15,7 +15,6 @@ with o as (
 ),
 summed as (
     select value, currency,
-        count(*) as orders,
         count(amount) as sold,
         count(*) filter (where failed) as failed,
         sum(quantity) filter (where amount is not null) as units,
@@ -31,7 +30,6 @@ main as (
 )
 select
     value,
-    sum(orders)::bigint as "orders!",
     coalesce(jsonb_object_agg(currency, amount::text) filter (where amount is not null), '{}') as "amount!: Json<Amount>",
     sum(sold)::bigint as "sold!",
     sum(failed)::bigint as "failed!",

@@ -42,7 +42,6 @@ struct Sale {
 /// A row of `sales.sql`: of the orders with details.
 struct Sold {
     value: Option<String>,
-    orders: i64,
     amount: Json<Amount>,
     sold: i64,
     failed: i64,
@@ -133,17 +132,24 @@ impl Sales {
         .fetch_all(&mut *connection)
         .await?;
 
-        let with_details: i64 = sold.iter().map(|row| row.orders).sum();
         let counted = match by {
-            // of users the kept counts do not tell apart, and all rows are many: not where those with details are all
-            Some("user_id") if Totals::of(&question, known, connection).await?.orders().orders == with_details => {
-                let row = |row: &Sold| Orders {
-                    value: row.value.clone(),
-                    orders: row.orders,
-                    users: 1,
-                    amount: Json(row.amount.0.clone()),
-                };
-                sold.iter().map(row).collect()
+            // the kept counts do not tell users apart, and there may be more of them than anyone asks for
+            Some("user_id") => {
+                let asked: Vec<String> = sold.iter().take(limit).filter_map(|row| row.value.clone()).collect();
+                sqlx::query_file_as!(
+                    Orders,
+                    "queries/customers.sql",
+                    span.starting,
+                    span.ending,
+                    span.tz,
+                    from_day,
+                    to_day,
+                    span.filters,
+                    &asked,
+                    i64::try_from(limit).unwrap_or(i64::MAX),
+                )
+                .fetch_all(&mut *connection)
+                .await?
             }
             Some(by) => Breakdown::of(&question, by, i64::MAX, known, connection).await?.orders(),
             None => vec![Totals::of(&question, known, connection).await?.orders()],

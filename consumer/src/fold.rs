@@ -85,7 +85,7 @@ async fn keep_figures(pool: &PgPool, token: &CancellationToken) {
             let newest = sqlx::query_scalar!("select max(delta_id) from event_deltas").fetch_one(pool).await?;
             // when a flood is over there is nothing to wait for
             let is_over = newest == newest_before;
-            if !is_over {
+            if newest.is_some() && !is_over {
                 changed_at = Instant::now();
             }
             newest_before = newest;
@@ -109,7 +109,8 @@ async fn keep_figures(pool: &PgPool, token: &CancellationToken) {
                 sessions::catch_up(pool, token).await?;
                 caught_up_at = Instant::now();
             }
-            if unsummarized >= MANY_EVENTS {
+            // after a flood the sessions come first
+            if unsummarized >= MANY_EVENTS && !(is_flood && is_over) {
                 summarize(pool).await?;
                 unsummarized = 0;
             }

@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use sqlx::types::BigDecimal;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
 use crate::fold::{FOLD_EVENTS, MANY_EVENTS, QUARTER_MICROS, days, try_lock};
@@ -39,6 +40,10 @@ const DAY_COLUMNS: &[&str] = &[
     "fold",
 ];
 
+/// So many events are added at a time, or up to twice as many. Each step writes the users of its days anew, so
+/// they are not smaller; this bounds their memory.
+const STEP_EVENTS: usize = 2 * FOLD_EVENTS;
+
 /// Forgets the kept sessions; [`catch_up`] will build them from the first event on.
 pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::raw_sql(
@@ -60,12 +65,16 @@ pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow
     while let Some(arrivals) = next
         && !token.is_cancelled()
     {
-        let (from, read_events) = (arrivals.to, arrivals.events);
-        let (added, following) = tokio::join!(add_arrivals(pool, arrivals), read(pool, Some(from)));
-        if !added? {
+        let read_events = arrivals.events;
+        let following = tokio::spawn({
+            let (pool, from) = (pool.clone(), arrivals.to);
+            async move { read(&pool, Some(from)).await }
+        });
+        let following = AbortOnDropHandle::new(following);
+        if !add_arrivals(pool, arrivals).await? {
             return Ok(());
         }
-        next = following?;
+        next = following.await??;
         events += read_events;
         if told.elapsed() > Duration::from_secs(5) {
             told = Instant::now();
@@ -75,7 +84,9 @@ pub(crate) async fn catch_up(pool: &PgPool, token: &CancellationToken) -> anyhow
     if events >= MANY_EVENTS {
         // as after a fold, and no plan should take the tables for empty
         sqlx::raw_sql("vacuum (analyze) session_days").execute(pool).await?;
-        sqlx::raw_sql("analyze user_sessions, event_chunks").execute(pool).await?;
+        sqlx::raw_sql("analyze user_sessions, event_chunks (chunk_id, day, first_at, last_at, events)")
+            .execute(pool)
+            .await?;
         debug!(events, elapsed_ms = started.elapsed().as_millis() as u64, "the sessions are up to date");
     } else if events > 0 {
         let mut transaction = pool.begin().await?;
@@ -99,6 +110,8 @@ async fn pending(connection: &mut PgConnection) -> sqlx::Result<i64> {
 /// Events of chunks that follow each other.
 struct Arrivals {
     visits: Vec<Visit>,
+    /// The days of the quarters in which they were.
+    days: HashMap<i32, NaiveDate>,
     /// Of them, what is no traffic included.
     events: usize,
     /// The sessions have the chunks up to this one,
@@ -123,6 +136,7 @@ async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrival
     let from = from.unwrap_or(settings.sessions_to);
     let mut arrivals = Arrivals {
         visits: Vec::new(),
+        days: HashMap::new(),
         events: 0,
         from,
         to: from,
@@ -141,12 +155,13 @@ async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrival
         while let Some(chunk) = chunks.try_next().await? {
             // whole folds, which each begin with their earliest day: the users who are new in one need not
             // be looked for
-            if arrivals.events >= FOLD_EVENTS && chunk.day < last_day || arrivals.events >= 2 * FOLD_EVENTS {
+            if arrivals.events >= STEP_EVENTS && chunk.day < last_day || arrivals.events >= 2 * STEP_EVENTS {
                 break;
             }
             last_day = chunk.day;
             arrivals.to = chunk.chunk_id;
             arrivals.events += chunk.times.len();
+            arrivals.days.extend(chunk.times.iter().map(|time| (quarter(*time), chunk.day)));
             let mut amounts = chunk.amounts.into_iter().flatten();
             for ((time, cell_id), user) in chunk.times.iter().zip(&chunk.cell_ids).zip(&chunk.user_numbers) {
                 let amount = amounts.next().flatten();
@@ -181,7 +196,7 @@ async fn add_arrivals(pool: &PgPool, arrivals: Arrivals) -> anyhow::Result<bool>
         .await?
         .is_some();
     if is_ours {
-        add(&mut transaction, arrivals.visits, arrivals.gap).await?;
+        add(&mut transaction, arrivals.visits, arrivals.days, arrivals.gap).await?;
         transaction.commit().await?;
     } else {
         transaction.rollback().await?;
@@ -260,8 +275,12 @@ impl Session {
     }
 
     fn quarter(&self) -> i32 {
-        self.start.timestamp_micros().div_euclid(QUARTER_MICROS) as i32
+        quarter(self.start)
     }
+}
+
+fn quarter(time: DateTime<Utc>) -> i32 {
+    time.timestamp_micros().div_euclid(QUARTER_MICROS) as i32
 }
 
 /// Makes one session of those of a user that are at most `gap` apart; `parts` are in the order of their
@@ -309,8 +328,13 @@ impl Changes {
     }
 }
 
-/// Adds events of a gap in microseconds to the sessions and their days.
-async fn add(connection: &mut PgConnection, mut visits: Vec<Visit>, gap: i64) -> anyhow::Result<()> {
+/// Adds events of a gap in microseconds to the sessions and their days; `known_days` are of quarters.
+async fn add(
+    connection: &mut PgConnection,
+    mut visits: Vec<Visit>,
+    mut known_days: HashMap<i32, NaiveDate>,
+    gap: i64,
+) -> anyhow::Result<()> {
     visits.sort_by_key(|visit| (visit.user, visit.time));
     let gap = TimeDelta::microseconds(gap);
     let mut neighbours = neighbours(connection, &visits, gap).await?;
@@ -325,13 +349,12 @@ async fn add(connection: &mut PgConnection, mut visits: Vec<Visit>, gap: i64) ->
         let user = i64::from(user);
         changes.add(user, of_user, neighbours.remove(&user).unwrap_or_default(), gap);
     }
-    let quarters = {
-        let starts = changes.gone.iter().chain(&changes.new).map(|(_, session)| session.quarter());
-        starts.chain(changes.grown.iter().map(|(_, old, _)| old.quarter())).collect::<HashSet<_>>()
-    };
-    let days = days(connection, quarters.into_iter()).await?;
+    let older = changes.gone.iter().map(|(_, session)| session).chain(changes.grown.iter().map(|(_, old, _)| old));
+    let unknown: Vec<i32> =
+        older.map(Session::quarter).filter(|quarter| !known_days.contains_key(quarter)).collect();
+    known_days.extend(days(connection, unknown.into_iter()).await?);
     write(connection, &mut changes).await?;
-    change_days(connection, &changes, &days).await
+    change_days(connection, &changes, &known_days).await
 }
 
 /// The sessions that the visits may be joined with, each user's in the order of their starts: the last

@@ -17,6 +17,8 @@ struct Event {
     at: DateTime<Utc>,
     /// Its local date, as PostgreSQL says it.
     day: NaiveDate,
+    /// The weekday, from Monday, 1, and the hour in which its quarter of an hour begins, as PostgreSQL says it.
+    hour: (i32, i32),
     event: Value,
 }
 
@@ -48,24 +50,25 @@ struct Question {
 
 impl Question {
     fn path(&self) -> String {
-        let mut path = format!("/api/windows?size={}&tz={}", self.size, self.tz);
-        let mut add = |name: &str, value: &str| path += &format!("&{name}={value}");
-        add("kind", if self.advance.is_some() { "hopping" } else { "tumbling" });
-        let given = [
-            ("advance", self.advance),
-            ("group_by", self.by),
-            ("from", self.from.as_deref()),
-            ("to", self.to.as_deref()),
-        ];
-        for (name, value) in given {
+        let kind = if self.advance.is_some() { "hopping" } else { "tumbling" };
+        let mut path = format!("/api/windows?{}&kind={kind}&size={}", self.range(), self.size);
+        for (name, value) in [("advance", self.advance), ("group_by", self.by)] {
             if let Some(value) = value {
-                add(name, value);
+                path += &format!("&{name}={value}");
             }
         }
-        for (name, value) in &self.filters {
-            add(name, value);
-        }
         path
+    }
+
+    /// Which events it is about, as parameters.
+    fn range(&self) -> String {
+        let mut range = format!("tz={}", self.tz);
+        let bounds = [("from", self.from.as_deref()), ("to", self.to.as_deref())];
+        let bounds = bounds.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in bounds.chain(self.filters.iter().copied()) {
+            range += &format!("&{name}={value}");
+        }
+        range
     }
 
     fn takes(&self, event: &Event) -> bool {
@@ -158,6 +161,30 @@ async fn count_plainly(question: &Question, events: &[Event], pool: &PgPool) -> 
         .collect();
     rows.sort_by_key(|row| row.0);
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// What the rows of the question's heatmap must be.
+fn hours_plainly(question: &Question, events: &[Event]) -> Vec<Value> {
+    type Sums = (BTreeMap<String, i64>, BTreeMap<String, BigDecimal>);
+    let mut hours: BTreeMap<(i32, i32), Sums> = BTreeMap::new();
+    for event in events.iter().filter(|event| question.takes(event)) {
+        let (counts, amounts) = hours.entry(event.hour).or_default();
+        *counts.entry(event.text("event_type").unwrap().to_owned()).or_default() += 1;
+        if let Some((currency, amount)) = event.revenue() {
+            *amounts.entry(currency).or_default() += amount;
+        }
+    }
+    let types = ["banner_show", "banner_click", "page_view", "product_view", "cart", "cart_remove", "order"];
+    let row = |((weekday, hour), (counts, amounts)): ((i32, i32), Sums)| {
+        let amounts: BTreeMap<_, _> =
+            amounts.iter().map(|(currency, sum)| (currency, sum.to_plain_string())).collect();
+        let mut row = json!({"weekday": weekday, "hour": hour, "amount": amounts});
+        for name in types {
+            row[name] = counts.get(name).copied().unwrap_or_default().into();
+        }
+        row
+    };
+    hours.into_iter().map(row).collect()
 }
 
 fn micros(time: DateTime<Utc>) -> String {
@@ -336,13 +363,19 @@ async fn what_is_served_is_what_a_plain_count_gives(pool: PgPool) {
             recount_half(&pool).await;
         }
         let events: Vec<Event> =
-            sqlx::query("select occurred_at, (occurred_at at time zone $1)::date as day, to_jsonb(e) || jsonb_build_object('amount', amount::text) as event from events e")
+            sqlx::query("select occurred_at, (occurred_at at time zone $1)::date as day, extract(isodow from quarter)::int as weekday, extract(hour from quarter)::int as hour, to_jsonb(e) || jsonb_build_object('amount', amount::text) as event
+                 from events e, lateral (select date_bin('15 minutes', occurred_at, timestamptz 'epoch') at time zone $1 as quarter) q")
                 .bind(tz)
                 .fetch_all(&pool)
                 .await
                 .unwrap()
                 .into_iter()
-                .map(|row| Event { at: row.get("occurred_at"), day: row.get("day"), event: row.get("event") })
+                .map(|row| Event {
+                    at: row.get("occurred_at"),
+                    day: row.get("day"),
+                    hour: (row.get("weekday"), row.get("hour")),
+                    event: row.get("event"),
+                })
                 .collect();
         for _ in 0..QUESTIONS {
             let question = random_question(&mut random, tz, &events);
@@ -354,6 +387,13 @@ async fn what_is_served_is_what_a_plain_count_gives(pool: PgPool) {
             // no kept count knows countries
             assert_same(&pages(&app, &format!("{path}&country=XX"), limit).await, &expected, &format!("rows: {told}"));
             rows += expected.len();
+
+            let expected = hours_plainly(&question, &events);
+            for rows in ["", "&country=XX"] {
+                let path = format!("/api/heatmap?{}{rows}", question.range());
+                let hours = app.json(&path).await;
+                assert_same(hours["rows"].as_array().unwrap(), &expected, &format!("{path}: {told}"));
+            }
         }
     }
     assert!(rows > 10_000, "{rows}");
