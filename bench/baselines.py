@@ -11,8 +11,8 @@ from confluent_kafka import Consumer
 
 from shopwindow import create_database, drop_database
 
-COPY_TABLE = """
-create table product (
+PRODUCT_TABLE = """
+create table file (
     order_id uuid primary key,
     user_id text,
     page_id text,
@@ -21,6 +21,20 @@ create table product (
     time timestamp,
     title text,
     target int
+)"""
+
+# Its lines have no key, and some of them come twice.
+ELECTRONICS_TABLE = """
+create table file (
+    event_time timestamptz,
+    event_type text,
+    product_id bigint,
+    category_id bigint,
+    category_code text,
+    brand text,
+    price numeric,
+    user_id bigint,
+    user_session text
 )"""
 
 # Of the columns of our own `events` those that a row of product.csv fills; the key is the only index.
@@ -63,13 +77,20 @@ def table(definition):
         drop_database(name)
 
 
-def copy(file):
-    """Seconds of psql's \\copy of the file into a table of its eight columns."""
-    with table(COPY_TABLE) as (_, url):
+def copy(file, definition=PRODUCT_TABLE):
+    """Seconds of psql's \\copy of the file into a table of its columns."""
+    with table(definition) as (_, url):
         began = time.monotonic()
-        command = f"\\copy product from '{file}' with (format csv, header)"
+        command = f"\\copy file from '{file}' with (format csv, header)"
         subprocess.run(["psql", "--no-psqlrc", "--quiet", url, "--command", command], check=True)
         return time.monotonic() - began
+
+
+def unpack(file):
+    """Seconds of gzip's unpacking of a file, without keeping anything."""
+    began = time.monotonic()
+    subprocess.run(["gzip", "--decompress", "--stdout", file], stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - began
 
 
 def values(message):

@@ -24,7 +24,7 @@ import psycopg
 import baselines
 import latency
 from progress import Progress
-from shopwindow import FULL_SIZE, ROOT, Site, end_with_signals, generate
+from shopwindow import FULL_SIZE, ROOT, Site, end_with_signals, generate, pack
 
 DIRECTORY = ROOT / ".shopwindow/bench"
 FIVE_MONTHS = {"from": "2019-01-01", "to": "2019-06-01"}
@@ -34,11 +34,17 @@ HOURLY = {"kind": "tumbling", "size": "1h"}
 GROWING = [("/api/windows", FIVE_MONTHS | HOURLY | {"group_by": "product"}), ("/api/sessions", FIVE_MONTHS)]
 
 
+# rows of the published file, and of one that shows that memory does not grow with it
+ELECTRONICS = 885_129
+SHORT = 100_000
+
+
 @dataclass
 class Sizes:
     rows: int = 1_000_000
     rounds: int = 3
     full: int = FULL_SIZE
+    electronics: int = ELECTRONICS
     batched: int = 300_000
     row_by_row: int = 5_000
     slow_seconds: int = 30
@@ -47,7 +53,7 @@ class Sizes:
     rest: int = 20
 
 
-SMOKE = Sizes(200_000, 2, 1_000_000, 60_000, 500, 10, 5, 50, 8)
+SMOKE = Sizes(200_000, 2, 1_000_000, 200_000, 60_000, 500, 10, 5, 50, 8)
 
 
 @dataclass
@@ -63,6 +69,16 @@ class Round:
         return self.copied / self.first.seconds
 
 
+@dataclass
+class Packed:
+    """A file copied, replayed, and replayed as .gz, each on a fresh site; seconds and the replays."""
+
+    copied: float
+    unpacked: float
+    plain: object
+    gz: object
+
+
 class Bench:
     def __init__(self, sizes):
         self.sizes = sizes
@@ -73,6 +89,7 @@ class Bench:
             [
                 (f"generating {sizes.full:,} rows", 10),
                 *[(f"round {n + 1} of {sizes.rows:,} rows", sizes.rows / 50_000) for n in range(sizes.rounds)],
+                *[(f"packed files, round {n + 1}", sizes.electronics / 20_000 + 8) for n in range(sizes.rounds)],
                 (f"questions to {sizes.rows:,} rows", sizes.rest + sizes.requests / 20),
                 ("filling a topic", 4 + sizes.batched / 90_000),
                 ("a Python consumer with one insert a page", 4 + sizes.batched / 30_000),
@@ -93,6 +110,7 @@ class Bench:
         for number in range(sizes.rounds):
             with step(f"round {number + 1} of {sizes.rows:,} rows"):
                 self.rounds.append(self.round(file, sizes.rows))
+        self.files(file)
         with step(f"questions to {sizes.rows:,} rows"), self.site("few") as site:
             site.replay(file)
             self.settle(site)
@@ -107,6 +125,7 @@ class Bench:
                 memory = site.memory()
             self.tell_rounds(self.rounds, f"median of {sizes.rounds} rounds")
             self.tell_rounds([whole], "one round")
+            self.tell_files()
             self.tell_consumers()
             self.questions(site, [times.p99() for times in few])
             self.latencies(site)
@@ -143,6 +162,24 @@ class Bench:
             raise RuntimeError(f"not all of {rows:,} rows came through: {first}, {again}, {totals}")
         self.has_users = totals["users"] is not None
         return Round(rows, copied, first, again)
+
+    def files(self, product):
+        """Replays the shop's file as .gz too, and that of the electronics shop, which has no ids, also a short one."""
+        electronics, short = (generate(rows, DIRECTORY, "electronics") for rows in (self.sizes.electronics, SHORT))
+        tables = {product: baselines.PRODUCT_TABLE, electronics: baselines.ELECTRONICS_TABLE}
+        self.packed = {file: [] for file in tables}
+        for number in range(self.sizes.rounds):
+            with self.progress.step(f"packed files, round {number + 1}"):
+                for file, definition in tables.items():
+                    packed = pack(file)
+                    copied, unpacked = baselines.copy(file, definition), baselines.unpack(packed)
+                    self.packed[file].append(Packed(copied, unpacked, self.alone(file), self.alone(packed)))
+        self.short = [self.alone(short), self.alone(pack(short))]
+
+    def alone(self, file):
+        """A replay of the file on a fresh site."""
+        with self.site("file") as site:
+            return site.replay(file)
 
     def consumers(self, file):
         sizes, step = self.sizes, self.progress.step
@@ -248,6 +285,47 @@ class Bench:
             "< 1",
         )
 
+    def tell_files(self):
+        for (file, rounds), kind in zip(self.packed.items(), ["product.csv", "electronics"]):
+            rows = rounds[0].plain.read
+            what = f"{kind}, {rows:,} rows, median of {len(rounds)} rounds"
+            median = lambda value: statistics.median(map(value, rounds))
+            each = lambda value: f" ({', '.join(f'{value(r):.2f}' for r in rounds)})"
+            of_copy = lambda r: r.copied / r.plain.seconds
+            of_plain = lambda r: r.gz.seconds / r.plain.seconds
+            self.row(f"`\\copy` of {what}", speed(rows, median(lambda r: r.copied)), "1", "")
+            self.row(
+                f"replay of {what}",
+                speed(rows, median(lambda r: r.plain.seconds)),
+                f"{median(of_copy):.2f} of `\\copy`'s rate{each(of_copy)}",
+                "",
+            )
+            self.row(
+                f"the same as .gz, which `gzip -dc` takes {median(lambda r: r.unpacked):.1f} s to unpack",
+                speed(rows, median(lambda r: r.gz.seconds)),
+                f"{median(of_plain):.2f} of the plain file's time{each(of_plain)}",
+                "about 1",
+            )
+            looked = [median(lambda r: r.plain.looked), median(lambda r: r.gz.looked)]
+            share = [median(lambda r: r.plain.looked / r.plain.seconds), median(lambda r: r.gz.looked / r.gz.seconds)]
+            self.row(
+                "of these, until the first row is published: the file is looked through; plain, .gz",
+                " and ".join(f"{seconds:.2f} s" for seconds in looked),
+                " and ".join(f"{part:.2f}" for part in share) + " of the replay's time",
+                "",
+            )
+        last = self.packed[file][-1]
+        plain, gz = self.short
+        self.row(
+            f"peak memory (VmHWM) of replay, electronics of {plain.read:,} and {last.plain.read:,} rows; plain, .gz",
+            ", ".join(
+                f"{few.peak_memory / 1e6:.0f} and {many.peak_memory / 1e6:.0f} MB"
+                for few, many in [(plain, last.plain), (gz, last.gz)]
+            ),
+            "",
+            "bounded",
+        )
+
     def tell_consumers(self):
         ours = statistics.median(r.rows / r.first.seconds for r in self.rounds)
         for what, rows, rate, asked in [
@@ -336,7 +414,10 @@ How it is measured:
 
 - The rows are those of `shopwindow generate product-csv --rows N`. Before each `\\copy` and each first replay the
   database is made anew after a checkpoint; fsync, synchronous_commit and acks=all are on.
-- `\\copy` is psql's, into a table of the file's eight columns with `order_id uuid primary key` and no other index.
+- `\\copy` is psql's, into a table of the file's eight columns with `order_id uuid primary key` and no other index;
+  of the electronics file into its nine columns without any, for it has no key.
+- The electronics file is that of `shopwindow generate electronics-csv`, the .gz are gzip's. Until the first row is
+  published: from the start of the process until the import's row is in PostgreSQL; the file's SHA-256 is taken meanwhile.
 - A replay is `shopwindow replay FILE --json`, timed from its start until all is stored and folded into the counts.
 - The Python consumers (`bench/baselines.py`) read a topic that a replay of ours has filled, into the columns of our
   `events` that such rows fill, with a primary key and no other index. They count nothing. Their time begins with the

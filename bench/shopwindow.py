@@ -32,13 +32,23 @@ def end_with_signals():
         signal.signal(name, interrupt)
 
 
-def generate(rows, directory):
-    """The file of `shopwindow generate product-csv --rows ROWS`, made once and kept."""
-    file = directory / f"product-{rows}.csv"
+def generate(rows, directory, kind="product"):
+    """The file of `shopwindow generate KIND-csv --rows ROWS`, made once and kept."""
+    command = [PROGRAM, "generate", f"{kind}-csv", "--rows", str(rows)]
+    return keep(directory / f"{kind}-{rows}.csv", command)
+
+
+def pack(file):
+    """The file as .gz, made once and kept."""
+    return keep(file.with_name(f"{file.name}.gz"), ["gzip", "--stdout", file])
+
+
+def keep(file, command):
+    """The file of what the command prints, made once."""
     if not file.exists():
         new = file.with_suffix(".new")
         with new.open("wb") as out:
-            subprocess.run([PROGRAM, "generate", "product-csv", "--rows", str(rows)], stdout=out, check=True)
+            subprocess.run(command, stdout=out, check=True)
         new.rename(file)
     return file
 
@@ -109,7 +119,8 @@ class Http:
 @dataclass
 class Replay:
     """What a replay said, and the seconds from its start until all was stored and counted, users too; how
-    much later nothing was pending, for sessions wait until a flood is over."""
+    much later nothing was pending, for sessions wait until a flood is over; of the seconds those until its
+    import was begun, when it has looked through the file."""
 
     read: int
     stored: int
@@ -117,6 +128,7 @@ class Replay:
     rejected: int
     seconds: float
     sessions_after: float
+    looked: float
     peak_memory: int
 
 
@@ -126,7 +138,7 @@ class Replaying:
     def __init__(self, file, env, log, options=()):
         self.log = log
         self.database_url = env["DATABASE_URL"]
-        self.began = time.monotonic()
+        self.began, self.began_at = time.monotonic(), time.time()
         with log.open("ab") as stderr:
             command = [PROGRAM, "replay", file, "--json", *options]
             self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr)
@@ -149,11 +161,15 @@ class Replaying:
         with psycopg.connect(self.database_url, autocommit=True) as database:
             folded = "select not exists (select from event_deltas)"
             wait_until("all is counted", lambda: database.execute(folded).fetchone()[0], 600)
+            begun = "select extract(epoch from max(started_at))::float from imports"
+            looked = database.execute(begun).fetchone()[0] - self.began_at
         seconds = time.monotonic() - self.began
         wait_until("nothing is pending", lambda: analytics.json("/api/totals")["pending"] is False, 600)
         sessions_after = time.monotonic() - self.began - seconds
         figures = {name: number for name, number in json.loads(summary).items() if name in Replay.__annotations__}
-        return Replay(**figures, seconds=seconds, sessions_after=sessions_after, peak_memory=self.peak_memory)
+        return Replay(
+            **figures, seconds=seconds, sessions_after=sessions_after, looked=looked, peak_memory=self.peak_memory
+        )
 
 
 class Site:

@@ -1,10 +1,11 @@
 //! Deletes an import: its rows, and all that was counted from them.
 //!
 //! What can be summed could be taken off again, but not who came, nor when first and last. So the days
-//! that lose rows are kept anew from those that stay, and so are the sessions.
+//! that lose rows are kept anew from those that stay, and so are the sessions of the users who lose some.
 
 use anyhow::{Context, ensure};
 use chrono::{NaiveDate, Utc};
+use roaring::RoaringBitmap;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool};
 use tracing::info;
@@ -12,6 +13,9 @@ use uuid::Uuid;
 
 use crate::fold;
 use crate::sessions;
+
+/// The sessions of no larger share of all users are cut anew by themselves; of more, all are.
+const FEW_USERS: f64 = 0.5;
 
 /// Deletes the rows of an import, every figure that came of them and the import itself, and has what is
 /// on the topic of it dropped. Returns the number of rows. Consumers may go on storing meanwhile.
@@ -68,8 +72,22 @@ async fn take_out(connection: &mut PgConnection, import_id: Uuid) -> anyhow::Res
     .execute(&mut *transaction)
     .await?;
     if gone.events > 0 {
-        keep_anew(&mut transaction, &gone.days).await?;
-        sessions::begin_anew(&mut transaction).await?;
+        let users = gone.users.into_iter().map(u32::try_from).collect::<Result<RoaringBitmap, _>>()?;
+        let few = sqlx::query_scalar!(
+            r#"select kept_gap is not null and $1::bigint < users * $2::float8 as "few!" from settings"#,
+            users.len() as i64,
+            FEW_USERS
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if few {
+            sessions::catch_up_but(&mut transaction, &users).await?;
+            keep_anew(&mut transaction, &gone.days).await?;
+            sessions::cut_anew(&mut transaction, &users).await?;
+        } else {
+            keep_anew(&mut transaction, &gone.days).await?;
+            sessions::begin_anew_beside_readers(&mut transaction).await?;
+        }
     }
     sqlx::query!("delete from imports where import_id = $1::uuid", import_id).execute(&mut *transaction).await?;
     sqlx::query!("update deleted_imports set gone_at = clock_timestamp() where import_id = $1::uuid", import_id)

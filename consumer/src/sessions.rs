@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use hashbrown::{HashMap, HashSet};
 use roaring::RoaringBitmap;
 use serde_json::{Map, Value};
@@ -22,6 +23,9 @@ use tracing::{debug, info};
 
 use crate::fold::{FOLD_EVENTS, MANY_EVENTS, QUARTER_MICROS, days, try_lock};
 use crate::rows::Rows;
+
+/// Users whose sessions are cut anew at a time, each time from all chunks.
+const USERS_AT_A_TIME: usize = 300_000;
 
 const SESSION_COLUMNS: &[&str] = &["user_number", "started_at", "ended_at", "events", "orders", "amount"];
 
@@ -52,6 +56,70 @@ pub(crate) async fn begin_anew(connection: &mut PgConnection) -> sqlx::Result<()
     )
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// As [`begin_anew`], for who must not make readers wait: what older snapshots show stays.
+pub(crate) async fn begin_anew_beside_readers(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("delete from user_sessions").execute(&mut *connection).await?;
+    sqlx::query!("delete from session_days").execute(&mut *connection).await?;
+    sqlx::query!("update settings set sessions_to = 0, kept_since = clock_timestamp()").execute(connection).await?;
+    Ok(())
+}
+
+/// Adds what has been folded and is in no session yet, under the lock of the kept figures, but leaves out
+/// these users, who are to be [`cut_anew`].
+pub(crate) async fn catch_up_but(connection: &mut PgConnection, users: &RoaringBitmap) -> anyhow::Result<()> {
+    let mut from = None;
+    while let Some(mut arrivals) = read_after(connection, from).await? {
+        arrivals.visits.retain(|visit| !users.contains(visit.user as u32));
+        add(connection, arrivals.visits, arrivals.days, arrivals.gap).await?;
+        from = Some(arrivals.to);
+    }
+    Ok(())
+}
+
+/// Cuts the sessions of these users anew from all chunks, under the lock of the kept figures. All other
+/// sessions must have what the chunks have.
+pub(crate) async fn cut_anew(connection: &mut PgConnection, users: &RoaringBitmap) -> anyhow::Result<()> {
+    let gap = sqlx::query_scalar!(
+        r#"update settings
+           set sessions_to = coalesce((select max(chunk_id) from event_chunks), 0), kept_since = clock_timestamp()
+           returning (extract(epoch from kept_gap) * 1000000)::bigint as "gap!""#
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let cells = cells(connection).await?;
+    let users: Vec<u32> = users.iter().collect();
+    // some at a time, for the sake of memory
+    for users in users.chunks(USERS_AT_A_TIME) {
+        let set: RoaringBitmap = users.iter().copied().collect();
+        let mut visits = Vec::new();
+        {
+            let mut chunks = chunks_after(connection, 0);
+            while let Some(chunk) = chunks.try_next().await? {
+                chunk.visits(&cells, |user| set.contains(user as u32), &mut visits)?;
+            }
+        }
+        let numbers: Vec<i64> = users.iter().map(|&user| i64::from(user)).collect();
+        let kept = sqlx::query_as!(
+            KeptSession,
+            r#"select user_number, started_at, ended_at, events, orders, amount
+               from user_sessions where user_number = any($1::bigint[])"#,
+            &numbers
+        )
+        .fetch(&mut *connection);
+        let mut kept = by_user(kept).await?;
+        let gap = TimeDelta::microseconds(gap);
+        let mut changes = Changes::default();
+        for (user, of_user) in of_users(visits) {
+            changes.put(user, kept.remove(&user).unwrap_or_default(), join(of_user, gap));
+        }
+        for (user, sessions) in kept {
+            changes.put(user, sessions, Vec::new());
+        }
+        change(connection, changes, HashMap::new()).await?;
+    }
     Ok(())
 }
 
@@ -128,11 +196,18 @@ struct Arrivals {
 /// none, or when no consumer has told the database the gap.
 async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrivals>> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let arrivals = read_after(&mut transaction, from).await?;
+    transaction.rollback().await?;
+    Ok(arrivals)
+}
+
+async fn read_after(connection: &mut PgConnection, from: Option<i64>) -> anyhow::Result<Option<Arrivals>> {
     let settings = sqlx::query!(
         r#"select sessions_to, kept_since, (extract(epoch from kept_gap) * 1000000)::bigint as gap from settings"#
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(&mut *connection)
     .await?;
+    let Some(gap) = settings.gap else { return Ok(None) };
     let from = from.unwrap_or(settings.sessions_to);
     let mut arrivals = Arrivals {
         visits: Vec::new(),
@@ -141,44 +216,69 @@ async fn read(pool: &PgPool, from: Option<i64>) -> anyhow::Result<Option<Arrival
         from,
         to: from,
         since: settings.kept_since,
-        gap: settings.gap.unwrap_or_default(),
+        gap,
     };
-    if settings.gap.is_some() {
-        let cells = cells(&mut transaction).await?;
-        let mut last_day = NaiveDate::MIN;
-        let mut chunks = sqlx::query!(
-            r#"select chunk_id, day, times, cell_ids, user_numbers, amounts::text[] as "amounts: Vec<Option<String>>"
-               from event_chunks where chunk_id > $1::bigint order by chunk_id"#,
-            from
-        )
-        .fetch(&mut *transaction);
-        while let Some(chunk) = chunks.try_next().await? {
-            // whole folds, which each begin with their earliest day: the users who are new in one need not
-            // be looked for
-            if arrivals.events >= STEP_EVENTS && chunk.day < last_day || arrivals.events >= 2 * STEP_EVENTS {
-                break;
+    let cells = cells(connection).await?;
+    let mut last_day = NaiveDate::MIN;
+    let mut chunks = chunks_after(connection, from);
+    while let Some(chunk) = chunks.try_next().await? {
+        // whole folds, which each begin with their earliest day: the users who are new in one need not
+        // be looked for
+        if arrivals.events >= STEP_EVENTS && chunk.day < last_day || arrivals.events >= 2 * STEP_EVENTS {
+            break;
+        }
+        last_day = chunk.day;
+        arrivals.to = chunk.chunk_id;
+        arrivals.events += chunk.times.len();
+        arrivals.days.extend(chunk.times.iter().map(|time| (quarter(*time), chunk.day)));
+        chunk.visits(&cells, |_| true, &mut arrivals.visits)?;
+    }
+    Ok(Some(arrivals).filter(|arrivals| arrivals.to > arrivals.from))
+}
+
+/// A row of `event_chunks`, as far as sessions need it.
+struct Chunk {
+    chunk_id: i64,
+    day: NaiveDate,
+    times: Vec<DateTime<Utc>>,
+    cell_ids: Vec<i32>,
+    user_numbers: Vec<i32>,
+    amounts: Option<Vec<Option<String>>>,
+}
+
+/// The chunks after this one, in their order.
+fn chunks_after(connection: &mut PgConnection, chunk_id: i64) -> BoxStream<'_, sqlx::Result<Chunk>> {
+    sqlx::query_as!(
+        Chunk,
+        r#"select chunk_id, day, times, cell_ids, user_numbers, amounts::text[] as "amounts: Vec<Option<String>>"
+           from event_chunks where chunk_id > $1::bigint order by chunk_id"#,
+        chunk_id
+    )
+    .fetch(connection)
+}
+
+impl Chunk {
+    /// Appends what those of its events who are traffic of these users are to sessions.
+    fn visits(
+        self,
+        cells: &HashMap<i32, Cell>,
+        is_of: impl Fn(i32) -> bool,
+        visits: &mut Vec<Visit>,
+    ) -> anyhow::Result<()> {
+        let mut amounts = self.amounts.into_iter().flatten();
+        for ((time, cell_id), user) in self.times.iter().zip(&self.cell_ids).zip(&self.user_numbers) {
+            let amount = amounts.next().flatten();
+            if !is_of(*user) {
+                continue;
             }
-            last_day = chunk.day;
-            arrivals.to = chunk.chunk_id;
-            arrivals.events += chunk.times.len();
-            arrivals.days.extend(chunk.times.iter().map(|time| (quarter(*time), chunk.day)));
-            let mut amounts = chunk.amounts.into_iter().flatten();
-            for ((time, cell_id), user) in chunk.times.iter().zip(&chunk.cell_ids).zip(&chunk.user_numbers) {
-                let amount = amounts.next().flatten();
-                let cell = cells.get(cell_id).with_context(|| format!("cell {cell_id} of event_chunks is no cell"))?;
-                if cell.is_traffic {
-                    arrivals.visits.push(Visit {
-                        user: *user,
-                        time: *time,
-                        is_order: cell.is_order,
-                        amount: cell.amount(amount)?,
-                    });
-                }
+            let cell = cells.get(cell_id).with_context(|| format!("cell {cell_id} of event_chunks is no cell"))?;
+            if cell.is_traffic {
+                let amount = cell.amount(amount)?;
+                visits.push(Visit { user: *user, time: *time, is_order: cell.is_order, amount });
             }
         }
+        Ok(())
     }
-    transaction.rollback().await?;
-    Ok(Some(arrivals).filter(|arrivals| arrivals.to > arrivals.from))
 }
 
 /// Adds the arrivals, in a transaction; false when another consumer is at it, or has been.
@@ -312,12 +412,17 @@ impl Changes {
             self.new.extend(join(visits, gap).into_iter().map(|session| (user, session)));
             return;
         }
-        let mut before: BTreeMap<DateTime<Utc>, Session> =
-            neighbours.iter().map(|session| (session.start, session.clone())).collect();
-        let mut parts = neighbours;
+        let mut parts = neighbours.clone();
         parts.extend(visits);
         parts.sort_by_key(|part| part.start);
-        for session in join(parts, gap) {
+        self.put(user, neighbours, join(parts, gap));
+    }
+
+    /// Puts sessions of a user in the place of others.
+    fn put(&mut self, user: i64, before: Vec<Session>, after: Vec<Session>) {
+        let mut before: BTreeMap<DateTime<Utc>, Session> =
+            before.into_iter().map(|session| (session.start, session)).collect();
+        for session in after {
             match before.remove(&session.start) {
                 Some(old) if old == session => {}
                 Some(old) => self.grown.push((user, old, session)),
@@ -332,26 +437,45 @@ impl Changes {
 async fn add(
     connection: &mut PgConnection,
     mut visits: Vec<Visit>,
-    mut known_days: HashMap<i32, NaiveDate>,
+    known_days: HashMap<i32, NaiveDate>,
     gap: i64,
 ) -> anyhow::Result<()> {
     visits.sort_by_key(|visit| (visit.user, visit.time));
     let gap = TimeDelta::microseconds(gap);
     let mut neighbours = neighbours(connection, &visits, gap).await?;
     let mut changes = Changes::default();
+    for (user, of_user) in of_users(visits) {
+        changes.add(user, of_user, neighbours.remove(&user).unwrap_or_default(), gap);
+    }
+    change(connection, changes, known_days).await
+}
+
+/// Each user with a session a visit, in the order of their times.
+fn of_users(mut visits: Vec<Visit>) -> impl Iterator<Item = (i64, Vec<Session>)> {
+    visits.sort_by_key(|visit| (visit.user, visit.time));
     let mut visits = visits.into_iter().peekable();
-    while let Some(first) = visits.next() {
+    std::iter::from_fn(move || {
+        let first = visits.next()?;
         let user = first.user;
         let mut of_user = vec![first.session()];
         while let Some(next) = visits.next_if(|next| next.user == user) {
             of_user.push(next.session());
         }
-        let user = i64::from(user);
-        changes.add(user, of_user, neighbours.remove(&user).unwrap_or_default(), gap);
-    }
-    let older = changes.gone.iter().map(|(_, session)| session).chain(changes.grown.iter().map(|(_, old, _)| old));
-    let unknown: Vec<i32> =
-        older.map(Session::quarter).filter(|quarter| !known_days.contains_key(quarter)).collect();
+        Some((i64::from(user), of_user))
+    })
+}
+
+/// Writes the changes to the sessions and their days; `known_days` are of quarters.
+async fn change(
+    connection: &mut PgConnection,
+    mut changes: Changes,
+    mut known_days: HashMap<i32, NaiveDate>,
+) -> anyhow::Result<()> {
+    let starts = changes.gone.iter().chain(&changes.new).map(|(_, session)| session.quarter());
+    let unknown: HashSet<i32> = starts
+        .chain(changes.grown.iter().map(|(_, old, _)| old.quarter()))
+        .filter(|quarter| !known_days.contains_key(quarter))
+        .collect();
     known_days.extend(days(connection, unknown.into_iter()).await?);
     write(connection, &mut changes).await?;
     change_days(connection, &changes, &known_days).await
@@ -376,11 +500,25 @@ async fn neighbours(
         firsts.push(of_user[0].time);
         lasts.push(of_user[of_user.len() - 1].time + gap);
     }
-    let mut found: HashMap<i64, Vec<Session>> = HashMap::new();
     if users.is_empty() {
-        return Ok(found);
+        return Ok(HashMap::new());
     }
-    let mut rows = sqlx::query_file!("src/neighbours.sql", &users, &firsts, &lasts).fetch(connection);
+    by_user(sqlx::query_file_as!(KeptSession, "src/neighbours.sql", &users, &firsts, &lasts).fetch(connection)).await
+}
+
+/// A row of `user_sessions`.
+struct KeptSession {
+    user_number: i64,
+    started_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+    events: i32,
+    orders: i32,
+    amount: Option<Value>,
+}
+
+/// The sessions of each user, in the order of their starts.
+async fn by_user(mut rows: BoxStream<'_, sqlx::Result<KeptSession>>) -> anyhow::Result<HashMap<i64, Vec<Session>>> {
+    let mut found: HashMap<i64, Vec<Session>> = HashMap::new();
     while let Some(row) = rows.try_next().await? {
         let amount = row.amount.map(amounts).transpose()?;
         let session =

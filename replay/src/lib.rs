@@ -74,7 +74,7 @@ pub struct Config {
     #[arg(long, env = "REPLAY_AS_LIVE", value_parser = BoolishValueParser::new())]
     pub as_live: bool,
 
-    /// Time zone of the times in the file, an IANA name
+    /// Time zone of those times in the file that name none, an IANA name
     #[arg(long, value_name = "ZONE", env = "SHOP_TIMEZONE", default_value = "UTC", value_parser = parse_zone)]
     pub tz: Tz,
 
@@ -82,7 +82,7 @@ pub struct Config {
     #[arg(long, value_name = "ROWS", env = "REPLAY_LIMIT")]
     pub limit: Option<u64>,
 
-    /// Keep the product `company` instead of making it the shop's `electronics`
+    /// Leave the product `company` of product.csv as it is; the shop's name for it is `electronics`
     #[arg(long, env = "REPLAY_KEEP_PRODUCTS", value_parser = BoolishValueParser::new())]
     pub keep_products: bool,
 
@@ -92,7 +92,8 @@ pub struct Config {
 
     /// Read any CSV file by the names of its columns: `occurred_at=THEIRS,event_type=THEIRS,user_id=THEIRS` and more
     ///
-    /// Columns with a name of ours keep it, others become attributes.
+    /// Our names are the fields of events/schema/event.v1.json; a wrong one is answered with the list of them. Columns
+    /// with a name of ours keep it, others become attributes. Without an `event_id`, each line is an event of its own.
     #[arg(
         long,
         value_name = "OURS=THEIRS,…",

@@ -137,7 +137,7 @@ async fn servers(args: &Args) -> Vec<Finding> {
     });
     if usable {
         findings.push(counts(&mut connection).await.unwrap_or_else(|trouble| Finding::trouble("counts", trouble)));
-        findings.extend(imports(&mut connection).await.unwrap_or_else(|t| Some(Finding::trouble("imports", t))));
+        findings.extend(imports(&mut connection).await.unwrap_or_else(|t| vec![Finding::trouble("imports", t)]));
     }
     findings
 }
@@ -299,22 +299,35 @@ async fn counts(connection: &mut PgConnection) -> Result<Finding, Trouble> {
     })
 }
 
-/// Imports whose replay was killed.
-async fn imports(connection: &mut PgConnection) -> Result<Option<Finding>, Trouble> {
-    let left = sqlx::query_scalar!(
-        r#"select coalesce(file_name, import_id::text) as "name!"
+/// Imports whose replay or deletion was killed.
+async fn imports(connection: &mut PgConnection) -> Result<Vec<Finding>, Trouble> {
+    let left = sqlx::query!(
+        r#"select import_id, coalesce(file_name, import_id::text) as "name!", state = 'deleting' as "deleting!"
            from imports
-           where state = 'running' and not exists (
-               select from pg_stat_activity where application_name = 'shopwindow replay' and datname = current_database()
+           where state in ('running', 'deleting') and not exists (
+               select from pg_stat_activity
+               where application_name = case state when 'running' then 'shopwindow replay' else 'shopwindow imports' end
+                   and datname = current_database()
            )
            order by started_at"#
     );
     let left = answer(left.fetch_all(connection)).await?;
-    Ok((!left.is_empty()).then(|| {
-        let detail = format!("begun, but no replay runs: {}", left.join(", "));
+    let (deleting, running): (Vec<_>, Vec<_>) = left.into_iter().partition(|import| import.deleting);
+    let mut findings = Vec::new();
+    if !running.is_empty() {
+        let names: Vec<_> = running.into_iter().map(|import| import.name).collect();
+        let detail = format!("begun, but no replay runs: {}", names.join(", "));
         let remedy = "replay the file again: it goes on from where it was; `shopwindow imports delete ID` takes out what is stored of it";
-        Finding::warning("imports", Trouble::new(detail, remedy))
-    }))
+        findings.push(Finding::warning("imports", Trouble::new(detail, remedy)));
+    }
+    if !deleting.is_empty() {
+        let names: Vec<_> = deleting.iter().map(|import| import.name.as_str()).collect();
+        let detail = format!("their deletion was interrupted, and their rows are still counted: {}", names.join(", "));
+        let commands: Vec<_> =
+            deleting.iter().map(|import| format!("`shopwindow imports delete {}`", import.import_id)).collect();
+        findings.push(Finding::warning("imports", Trouble::new(detail, format!("run {}", commands.join(", ")))));
+    }
+    Ok(findings)
 }
 
 /// Asks a service whether it is ready.

@@ -27,10 +27,11 @@ enum Action {
         #[arg(long, env = "IMPORTS_JSON", value_parser = BoolishValueParser::new())]
         json: bool,
     },
-    /// Delete the rows of an import and all that was counted from them; what is on the topic of it is dropped
+    /// Delete the rows of an import and all that was counted from them
     ///
-    /// Rows that other imports or the shop made stay. A row that several imports brought is of the one that brought it
-    /// first. Replaying the file again starts afresh.
+    /// What of it still waits to be stored is dropped, too. Rows that other imports or the shop made stay; a row that
+    /// several imports brought is of the first of them. When it is interrupted, run it again. Replaying the file
+    /// afterwards starts afresh.
     Delete {
         #[command(flatten)]
         database: Database,

@@ -45,6 +45,9 @@ enum Command {
     /// Apply the database migrations and exit
     Migrate(Database),
     /// Publish the rows of a CSV file as events, and wait until they are stored
+    ///
+    /// The same file again stores nothing new, however it is packed; when a replay was killed, it goes on where that one
+    /// was. Rows that are no events are put beside the file as FILE.rejected.csv, to be mended and replayed.
     Replay(replay::Config),
     /// Show what was replayed, delete it, print its rejected lines
     Imports(imports::Args),
@@ -56,7 +59,7 @@ enum Command {
     Verify(verify::Args),
     /// Say what a CSV file or the stored events consist of: types, missing values, distributions, funnel, repeats
     Profile(profile::Args),
-    /// Make a data set of the published shape
+    /// Print a CSV file in the shape of a public data set
     Generate(replay::generate::Config),
 }
 

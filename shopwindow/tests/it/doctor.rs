@@ -228,6 +228,15 @@ async fn a_consumer_is_missed_seen_working_and_seen_standing_still(pool: PgPool)
     let findings = settings.findings();
     assert_eq!(findings.part("imports").0, "warning");
     assert_eq!(json!(findings.part("imports").1), "begun, but no replay runs: product.csv");
+
+    sqlx::query("update imports set state = 'deleting'").execute(&pool).await.unwrap();
+    let findings = settings.findings();
+    let (state, detail, remedy) = findings.part("imports");
+    assert!(
+        state == "warning" && detail.ends_with("interrupted, and their rows are still counted: product.csv"),
+        "{detail}"
+    );
+    assert!(remedy.starts_with("run `shopwindow imports delete "), "{remedy}");
 }
 
 /// Waits until a doctor is watching how far the topic is stored, or none is connected any more.

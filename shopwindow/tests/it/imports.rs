@@ -143,6 +143,43 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn imports_of_the_same_visits_are_deleted_apart() {
+    let mut pipeline = start(1);
+    let whole = fs::read_to_string(electronics(&pipeline.dir, 12_000, 1)).unwrap();
+    let (header, rows) = whole.split_once('\n').unwrap();
+    // lines of the same sessions are in both
+    let files = ["few.csv", "many.csv"].map(|name| pipeline.dir.path().join(name));
+    for (place, file) in files.iter().enumerate() {
+        let rows = rows.lines().enumerate().filter(|(line, _)| (line % 10 == 0) == (place == 0)).map(|(_, row)| row);
+        fs::write(file, [header].into_iter().chain(rows).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    }
+    let [few, many] = files;
+    let ids = [&few, &many].map(|file| replay_to_end(&pipeline.dir, file)["import_id"].clone());
+    pipeline.expect(12_000);
+    pipeline.assert_exact().await;
+    pipeline.until("select count(*) from event_deltas", 0).await;
+    pipeline.until("select count(*) from event_chunks where chunk_id > (select sessions_to from settings)", 0).await;
+    let before = pipeline.number("select pg_current_xact_id()::text::bigint").await;
+
+    delete(&pipeline.dir, &ids[0]);
+    pipeline.expect(-1_200);
+    pipeline.assert_exact().await;
+    let untouched = format!("select count(*) from user_sessions where xmin::text::bigint < {before}");
+    let untouched = pipeline.number(untouched.leak()).await;
+    assert!(untouched > 3_000, "sessions of other users are not cut anew, but only {untouched} stayed");
+
+    // at once, while the sessions wait for the flood's end
+    let again = replay_to_end(&pipeline.dir, &few)["import_id"].clone();
+    delete(&pipeline.dir, &again);
+    pipeline.assert_exact().await;
+    replay_to_end(&pipeline.dir, &few);
+    delete(&pipeline.dir, &ids[1]);
+    pipeline.expect(1_200 - 10_800);
+    pipeline.assert_exact().await;
+    pipeline.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn imports_that_are_killed_deleted_and_begun_again_leave_what_one_of_each_would() {
     rounds(3..5).await;
 }
