@@ -32,6 +32,28 @@ DAY = {"from": "2019-03-15", "to": "2019-03-16"}
 HOURLY = {"kind": "tumbling", "size": "1h"}
 # what must hardly take longer when there are more events in the same months
 GROWING = [("/api/windows", FIVE_MONTHS | HOURLY | {"group_by": "product"}), ("/api/sessions", FIVE_MONTHS)]
+CORE, OTHER = "p99 < 100 ms", "p99 < 1,000 ms"
+# what the sections of the page ask beside these
+OF_SECTIONS = [
+    ("/api/breakdown", FIVE_MONTHS | {"by": "event_type"}, ", with users", CORE),
+    ("/api/breakdown", FIVE_MONTHS | {"by": "source"}, ", with users", CORE),
+    *[("/api/breakdown", FIVE_MONTHS | {"by": by}, ", with users", OTHER) for by in ("brand", "state", "gender", "os")],
+    ("/api/heatmap", FIVE_MONTHS, "", CORE),
+    ("/api/funnel", FIVE_MONTHS, "", CORE),
+    *[("/api/funnel", FIVE_MONTHS | {"by": by}, "", CORE) for by in ("product", "site_version", "source")],
+    ("/api/funnel", FIVE_MONTHS | {"by": "brand"}, "", OTHER),
+    ("/api/sales", FIVE_MONTHS, "", CORE),
+    *[("/api/sales", FIVE_MONTHS | {"by": by}, "", CORE) for by in ("product", "source", "site_version")],
+    *[
+        ("/api/sales", FIVE_MONTHS | {"by": by}, "", OTHER)
+        for by in ("brand", "category", "state", "country", "payment_method", "status", "user_id")
+    ],
+    ("/api/places", FIVE_MONTHS, "", OTHER),
+    ("/api/imports", {}, "", CORE),
+    ("/api/rejected", {}, "", CORE),
+    ("/api/pipeline", {}, "", CORE),
+    ("/api/latest", {}, "", CORE),
+]
 
 
 @dataclass
@@ -80,7 +102,7 @@ class Bench:
                 ("a Python consumer row by row", 4 + sizes.row_by_row / 300),
                 (f"a click during a replay of {sizes.full:,} rows", 6 + sizes.full / 70_000),
                 (f"a round of {sizes.full:,} rows", sizes.full / 30_000),
-                ("questions", 15 + sizes.rest + 6 * sizes.requests / 20),
+                ("questions", 15 + sizes.rest + 12 * sizes.requests / 20),
                 ("1 event a second", sizes.slow_seconds + 1),
                 ("1,000 events a second", sizes.fast_seconds + 1),
             ]
@@ -182,6 +204,7 @@ class Bench:
                 ("/api/sessions", FIVE_MONTHS, "", "p99 < 50 ms"),
                 ("/api/windows", {"kind": "session", "user_id": self.a_user(site)}, "", "p99 < 10 ms"),
                 ("/api/windows", FIVE_MONTHS | {"kind": "session"}, ", first page", ""),
+                *OF_SECTIONS,
             ]:
                 times, _ = latency.of_question(site, path, parameters.items(), self.sizes.requests)
                 query = "&".join(f"{name}={value}" for name, value in parameters.items())
