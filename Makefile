@@ -37,7 +37,7 @@ full: setup-tests build $(VENV)/installed ## the proof with the file of full siz
 	@$(PYTHON) bench/full.py $(ARGS)
 	@rm -rf .shopwindow/full .shopwindow/test
 
-bench: build $(VENV)/installed ## how fast it is, against baselines of the same run; ARGS=--smoke for a quick try
+bench: setup-tests build $(VENV)/installed ## how fast it is, against baselines of the same run; ARGS=--smoke for a quick try
 	@rm -rf $(BENCH)/kafka $(BENCH)/postgres $(BENCH)/logs
 	@target/release/shopwindow services --dir $(BENCH) -- $(PYTHON) bench/bench.py $(ARGS)
 	@rm -rf $(BENCH)/kafka $(BENCH)/postgres

@@ -23,6 +23,7 @@ import psycopg
 
 import baselines
 import latency
+import viewing
 from progress import Progress
 from shopwindow import FULL_SIZE, ROOT, Site, end_with_signals, generate, pack
 
@@ -32,6 +33,28 @@ DAY = {"from": "2019-03-15", "to": "2019-03-16"}
 HOURLY = {"kind": "tumbling", "size": "1h"}
 # what must hardly take longer when there are more events in the same months
 GROWING = [("/api/windows", FIVE_MONTHS | HOURLY | {"group_by": "product"}), ("/api/sessions", FIVE_MONTHS)]
+CORE, OTHER = "p99 < 100 ms", "p99 < 1,000 ms"
+# what the sections of the page ask beside these
+OF_SECTIONS = [
+    ("/api/breakdown", FIVE_MONTHS | {"by": "event_type"}, ", with users", CORE),
+    ("/api/breakdown", FIVE_MONTHS | {"by": "source"}, ", with users", CORE),
+    *[("/api/breakdown", FIVE_MONTHS | {"by": by}, ", with users", OTHER) for by in ("brand", "state", "gender", "os")],
+    ("/api/heatmap", FIVE_MONTHS, "", CORE),
+    ("/api/funnel", FIVE_MONTHS, "", CORE),
+    *[("/api/funnel", FIVE_MONTHS | {"by": by}, "", CORE) for by in ("product", "site_version", "source")],
+    ("/api/funnel", FIVE_MONTHS | {"by": "brand"}, "", OTHER),
+    ("/api/sales", FIVE_MONTHS, "", CORE),
+    *[("/api/sales", FIVE_MONTHS | {"by": by}, "", CORE) for by in ("product", "source", "site_version")],
+    *[
+        ("/api/sales", FIVE_MONTHS | {"by": by}, "", OTHER)
+        for by in ("brand", "category", "state", "country", "payment_method", "status", "user_id")
+    ],
+    ("/api/places", FIVE_MONTHS, "", OTHER),
+    ("/api/imports", {}, "", CORE),
+    ("/api/rejected", {}, "", CORE),
+    ("/api/pipeline", {}, "", CORE),
+    ("/api/latest", {}, "", CORE),
+]
 
 
 # rows of the published file, and of one that shows that memory does not grow with it
@@ -51,9 +74,13 @@ class Sizes:
     fast_seconds: int = 20
     requests: int = 200
     rest: int = 20
+    filters: int = 30
+    orders: int = 100
+    viewers: int = 500
+    viewed_seconds: int = 30
 
 
-SMOKE = Sizes(200_000, 2, 1_000_000, 200_000, 60_000, 500, 10, 5, 50, 8)
+SMOKE = Sizes(200_000, 2, 1_000_000, 200_000, 60_000, 500, 10, 5, 50, 8, 6, 10, 50, 5)
 
 
 @dataclass
@@ -97,9 +124,11 @@ class Bench:
                 ("a Python consumer row by row", 4 + sizes.row_by_row / 300),
                 (f"a click during a replay of {sizes.full:,} rows", 6 + sizes.full / 70_000),
                 (f"a round of {sizes.full:,} rows", sizes.full / 30_000),
-                ("questions", 15 + sizes.rest + 6 * sizes.requests / 20),
+                ("questions", 15 + sizes.rest + 12 * sizes.requests / 20),
                 ("1 event a second", sizes.slow_seconds + 1),
                 ("1,000 events a second", sizes.fast_seconds + 1),
+                ("the page in a browser", 25 + 3 * sizes.filters),
+                ("the page during 1,000 events a second", 10 + sizes.orders / 3 + sizes.viewed_seconds),
             ]
         )
 
@@ -119,7 +148,7 @@ class Bench:
         with step(f"a click during a replay of {sizes.full:,} rows"), self.site("clicks", shop=True) as site:
             clicks, replay = latency.of_clicks(site, full, pause=replay_seconds(sizes) / 40)
             shop_memory = site.memory()["storefront"]
-        with self.site("full") as site:
+        with self.site("full", shop=True) as site:
             with step(f"a round of {sizes.full:,} rows"):
                 whole = self.round(full, sizes.full, site)
                 memory = site.memory()
@@ -129,6 +158,8 @@ class Bench:
             self.tell_consumers()
             self.questions(site, [times.p99() for times in few])
             self.latencies(site)
+            self.page(site)
+            self.watched(site)
         self.row(
             f"a click in the shop during a replay of {sizes.full:,} rows, until `/api/totals` counts it "
             f"({len(clicks.milliseconds)} clicks)",
@@ -219,6 +250,7 @@ class Bench:
                 ("/api/sessions", FIVE_MONTHS, "", "p99 < 50 ms"),
                 ("/api/windows", {"kind": "session", "user_id": self.a_user(site)}, "", "p99 < 10 ms"),
                 ("/api/windows", FIVE_MONTHS | {"kind": "session"}, ", first page", ""),
+                *OF_SECTIONS,
             ]:
                 times, _ = latency.of_question(site, path, parameters.items(), self.sizes.requests)
                 query = "&".join(f"{name}={value}" for name, value in parameters.items())
@@ -256,6 +288,49 @@ class Bench:
                     "",
                     asked,
                 )
+
+    def page(self, site):
+        rows = f"{self.sizes.full:,} rows"
+        query = "&".join(f"{name}={value}" for name, value in FIVE_MONTHS.items())
+        with self.progress.step("the page in a browser"):
+            for section in viewing.SECTIONS:
+                load = viewing.of_cold_load(site, section, query)
+                self.row(
+                    f"{section.capitalize()} opened with an empty cache; {rows}",
+                    f"first card drawn after {load['first']:,.0f} ms, all after {load['all']:,.0f} ms; "
+                    f"{load['bytes'] / 1_000:,.0f} kB transferred",
+                    "",
+                    "first card < 1 s, < 700 kB",
+                )
+            for section in viewing.CLICKED:
+                times = viewing.of_filters(site, section, query, self.sizes.filters)
+                self.row(
+                    f"{section.capitalize()}, from a click on a filter to its chart drawn anew; {rows}, "
+                    f"{self.sizes.filters} clicks",
+                    f"median {times.median():.0f} ms, p99 {times.p99():.0f} ms",
+                    "",
+                    "< 200 ms",
+                )
+
+    def watched(self, site):
+        sizes = self.sizes
+        with self.progress.step("the page during 1,000 events a second"), site.simulating(1_000):
+            orders = viewing.of_orders(site, sizes.orders)
+            delays, share, memory = viewing.of_viewers(site, sizes.viewers, sizes.viewed_seconds)
+        self.row(
+            f"from an order's POST to the open page, 1,000 events a second, {sizes.orders} orders",
+            f"median {orders.median():.0f} ms, p99 {orders.p99():.0f} ms, at most {orders.largest():.0f} ms",
+            "",
+            "p99 < 1 s",
+        )
+        self.row(
+            f"{sizes.viewers} open streams, 1,000 events a second, {sizes.viewed_seconds} s: from PostgreSQL's notice "
+            "to each of them",
+            f"median {delays.median():.0f} ms, p99 {delays.p99():.0f} ms; analytics takes {share:.0%} of a core, "
+            f"{memory / 1e6:.0f} MB",
+            "",
+            "",
+        )
 
     def tell_rounds(self, rounds, how):
         """The rounds' median, and each round's ratio, for a machine's speed drifts from minute to minute."""
@@ -428,6 +503,13 @@ How it is measured:
   PostgreSQL's channel `events_stored`, has heard of the transaction that stored it. To the live stream: until a
   message of `/api/live` has told of that transaction. The table already holds the rows of the last round.
 - A click is `GET /product/clothes` on the shop, timed from before the request; `/api/totals` is asked every 20 ms.
+- A section is opened by a headless Chromium with a fresh profile; times are the browser's own, since it began to
+  navigate, bytes are those of all its requests as transferred, headers included. A card is drawn at the end of the frame in
+  which its figures came. So is a chart after a click on a filter: its transition of 180 ms has then begun. Every second
+  click takes the filter back.
+- From an order's POST to the open page: until Live, which shows the shop's own events alone, has another number of orders.
+- Open streams are connections to `/api/live` of one program, which shares the cores. An event waits for up to 100 ms, as
+  each stream tells ten times a second at most; such a message is timed from the notice of its newest batch.
 - Questions are asked over one kept connection, warm, after VACUUM ANALYZE and a rest, while nothing else runs.
 """
 

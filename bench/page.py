@@ -54,7 +54,7 @@ class Page:
         options = {"args": [*arguments, "--window-size=1280,1400", f"--user-data-dir={profile}"]}
         session = self._command("POST", "", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
         self.path += f"/{session['sessionId']}"
-        self._command("POST", "/url", {"url": url})
+        self.open(url)
 
     def __enter__(self):
         return self
@@ -68,6 +68,18 @@ class Page:
 
     def evaluate(self, script, *arguments):
         return self._command("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def evaluate_async(self, script, *arguments):
+        """What the script gives to its last argument, a function."""
+        return self._command("POST", "/execute/async", {"script": script, "args": arguments})
+
+    def open(self, url):
+        self._command("POST", "/url", {"url": url})
+
+    def before_each_load(self, script):
+        """Runs the script in each page before the page's own."""
+        parameters = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}}
+        self._command("POST", "/goog/cdp/execute", parameters)
 
     def table(self, card):
         """The first row, the other rows and the last one of a card's table, all as text."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.parse
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,6 +228,18 @@ class Site:
     def replay(self, file, *options):
         """Replays the file until nothing is pending."""
         return self.begin_replay(file, *options).end(self.analytics)
+
+    @contextmanager
+    def simulating(self, rate):
+        """Has visitors of the shop simulated meanwhile, with so many events a second."""
+        command = [PROGRAM, "simulate", "--profile", "shop", "--rate", str(rate), "--quiet"]
+        with (self.logs / f"{self.name}-simulate.log").open("ab") as log:
+            process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
 
     def memory(self):
         """The peak memory of each service, in bytes."""

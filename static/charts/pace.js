@@ -44,11 +44,13 @@ export class Paced {
     this.request();
   }
 
-  /** Drops a run that is under way, and what was asked for. */
+  /** Drops a run that is under way, and what was asked for; the next request runs at once. */
   drop() {
     this.#running?.abort(new DOMException("dropped", "AbortError"));
     this.#running = null;
     this.#wanted = false;
+    this.#started = -Infinity;
+    this.#retry = 0;
     clearTimeout(this.#timer);
     this.#timer = null;
   }

@@ -131,3 +131,22 @@ test("a failed run is repeated unless trying again is of no use", async () => {
   await turn();
   assert.equal(outcomes.length, 2);
 });
+
+test("what is asked for after a drop waits for no gap", async () => {
+  const { runs, run } = job();
+  const paced = new Paced(
+    run,
+    () => 60_000,
+    () => {},
+  );
+  paced.resume();
+  paced.request();
+  runs[0].resolve();
+  await turn();
+  paced.request();
+  assert.equal(runs.length, 1);
+  paced.drop();
+  paced.request();
+  assert.equal(runs.length, 2);
+  paced.drop();
+});
