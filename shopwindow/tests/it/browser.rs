@@ -650,7 +650,10 @@ async fn the_days_of_a_range_are_played_and_the_address_has_the_day() {
         let words = value.replace('_', " ");
         format!("Orders by product: {}{}", words[..1].to_uppercase(), &words[1..])
     };
-    for row in demo.json(&format!("api/breakdown?{of_day}&by=product")).await["rows"].as_array().unwrap() {
+    let products = demo.json(&format!("api/breakdown?{of_day}&by=product")).await;
+    // nobody orders electronics in this file, so they are no part
+    let ordered = |row: &&Value| row["value"] != json!("electronics");
+    for row in products["rows"].as_array().unwrap().iter().filter(ordered) {
         expected.insert(product(row["value"].as_str().unwrap()), row["order"].clone());
     }
     for row in demo.json(&format!("api/breakdown?{of_day}&by=site_version")).await["rows"].as_array().unwrap() {
