@@ -10,6 +10,7 @@ export const MOTION = 180;
 /** A bucket's name where there is room for it. */
 export function bucketLong(bucket, group) {
   if (bucket.name) return bucket.name;
+  if (bucket.gap) return `${format.dayRange(bucket.from, bucket.to)}, nothing`;
   if (group === "day") return format.dayFull(bucket.key);
   if (daysBetween(bucket.from, bucket.to) === 1) return format.dayFull(bucket.from);
   if (group === "week") return `Week of ${format.dayRange(bucket.from, bucket.to)}`;
@@ -17,7 +18,8 @@ export function bucketLong(bucket, group) {
 }
 
 function bucketShort(bucket, before, group, few) {
-  const { key, clock } = bucket;
+  const { key, clock, gap } = bucket;
+  if (gap) return "…";
   if (clock) return bucket.minute === 0 ? format.dayMonth(bucket.day) : clock;
   const newYear = key.slice(0, 4) !== before?.key.slice(0, 4);
   if (group === "day" && few) return newYear ? format.dayMonthYear(key) : format.dayMonth(key);
@@ -61,12 +63,15 @@ export function momentAxis({ min, max, zone, width, theme, ...more }) {
 
 /** A category axis of the buckets, labelled at round dates. `header(index)` heads the tooltip. */
 export function timeAxis({ list, group, width, theme, header, ...more }) {
-  const shown = ticks(list, group, Math.max(2, Math.floor(width / 76)));
+  let shown = ticks(list, group, Math.max(2, Math.floor(width / 76)));
   const labels = new Map();
   // labels that name months stand at their first days; others name the day itself
   const few = shown.some((i) =>
     group === "day" ? !list[i].key.endsWith("-01") : group === "week" && shown.length === list.length,
   );
+  // a pause that is left out is told, and where it goes on
+  const gaps = list.flatMap(({ gap }, i) => (gap ? [i, i + 1] : [])).filter((i) => i < list.length);
+  if (gaps.length && gaps.length < 9) shown = [...new Set([...shown, ...gaps])].sort((a, b) => a - b);
   shown.forEach((i, n) => labels.set(i, bucketShort(list[i], list[shown[n - 1]], group, few)));
   return {
     type: "category",
@@ -166,6 +171,12 @@ export function comparedLine(theme, sums) {
 
 /** A bar item's value in words. */
 export const countOrNothing = (value) => (typeof value === "number" ? format.count(value) : "–");
+
+/** The pauses that are left out, as a sentence; "" where there is none. */
+export function pausesLeftOut(list) {
+  const gaps = list.filter(({ gap }) => gap).map(({ from, to }) => format.monthRange(from, to));
+  return gaps.length ? `Left out, for nothing happened then: ${gaps.join("; ")}.` : "";
+}
 
 export const hasToday = (list, today) => list.some(({ from, to }) => from <= today && to > today);
 export const UNFINISHED = "The paler bar is not over yet.";

@@ -97,6 +97,8 @@ export class Card {
   #asTable = false;
   #width = 0;
   #drawn = null;
+  /** The indices of the first and last category that are marked, or null. */
+  #marked = null;
 
   #pick;
 
@@ -129,11 +131,35 @@ export class Card {
    * `label` what one who cannot see the chart is told, `legend` its colours with their figures,
    * `pick({seriesId, name, dataIndex})` the change of the address that a click on a bar or slice makes, or null;
    * entries of the legend have theirs as `pick`, and the table those of its rows as `picks`.
-   * `note` a sentence beneath, with `command` one to copy after it, `height` of the plot in pixels when it is not the style sheet's.
+   * `note` a sentence beneath, with `command` one to copy after it, `height` of the plot in pixels when it is not the style sheet's, or what gives it for a width.
    */
   show(view) {
     this.#view = view;
     this.paint();
+  }
+
+  /** Marks the categories of the first axis from one index to another, or none for null. */
+  mark(marked) {
+    this.#marked = marked;
+    this.#paintMark();
+  }
+
+  #paintMark() {
+    let band = this.#plot.querySelector(".marked");
+    if (!this.#marked || !this.#chart || this.#plot.hidden) {
+      band?.remove();
+      return;
+    }
+    if (!band) {
+      band = document.createElement("div");
+      band.className = "marked";
+      this.#plot.append(band);
+    }
+    const [first, last] = this.#marked;
+    const place = (index) => this.#chart.convertToPixel({ xAxisIndex: 0 }, index);
+    const half = Math.abs(place(1) - place(0)) / 2 || 8;
+    band.style.left = `${place(first) - half}px`;
+    band.style.width = `${Math.max(2, place(last) - place(first) + 2 * half)}px`;
   }
 
   paint() {
@@ -149,6 +175,7 @@ export class Card {
     writeNote(this.#section.querySelector(".note"), view);
     if (asTable) this.#paintTable(view);
     else this.#paintChart(view);
+    this.#paintMark();
   }
 
   /** What is drawn, at twice its size for print. */
@@ -157,7 +184,8 @@ export class Card {
   }
 
   #paintChart(view) {
-    this.#plot.style.height = view.height ? `${view.height}px` : "";
+    const high = typeof view.height === "function" ? view.height(this.#plot.clientWidth) : view.height;
+    this.#plot.style.height = high ? `${high}px` : "";
     const { clientWidth: width, clientHeight: height } = this.#plot;
     if (!width) return;
     this.#plot.setAttribute("aria-label", view.label);

@@ -1,6 +1,6 @@
 // Counts of all event types over time: a panel each, for shows outnumber orders thirty to one.
 
-import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, timeAxis, UNFINISHED } from "./axes.js";
+import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, pausesLeftOut, timeAxis, UNFINISHED } from "./axes.js";
 import * as format from "./format.js";
 import { EVENT_TYPES } from "./palette.js";
 import { sumBy } from "./range.js";
@@ -27,7 +27,7 @@ export function dailyView({ all, list, group, today, period, compared }) {
     .map((panel) => ({ ...panel, total: panel.sums.reduce((a, b) => a + b, 0) }))
     .filter(({ key, total }) => total > 0 || ALWAYS.includes(key));
   const missing = EVENT_TYPES.filter(({ key }) => !panels.some((panel) => panel.key === key));
-  const notes = [];
+  const notes = [pausesLeftOut(list)].filter(Boolean);
   if (hasToday(list, today)) notes.push(UNFINISHED);
   if (missing.length)
     notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);

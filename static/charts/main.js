@@ -252,7 +252,7 @@ function showWindows() {
 
 // ---- the other sections ----
 
-const sections = { trends: new Trends(page), sales: new Sales(page), funnel: new Funnel(page), data: new Data(page), pipeline: new Pipeline(page) };
+const sections = { trends: new Trends(page, (day) => overTime.mark(day)), sales: new Sales(page), funnel: new Funnel(page), data: new Data(page), pipeline: new Pipeline(page) };
 
 const sectionJob = new Paced(
   async (signal) => {
@@ -319,13 +319,14 @@ function addressChanged() {
   frame.show();
   showDay();
   showTitle();
+  sections.trends.play.addressChanged();
   if (was === before) return overTime.addressChanged();
   const first = firstJobs();
   for (const job of [...liveJobs, usualJob, rangeJob, windowsJob, sectionJob]) if (!first.includes(job)) job.drop();
   for (const job of first) job.restart();
 }
 const narrowing = () =>
-  JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("event")]);
+  JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("event"), page.own("day") !== null]);
 let was = narrowing();
 
 function showTitle() {
@@ -489,6 +490,9 @@ listen({
   M: () => goPreset("month"),
   A: () => goPreset("all"),
   L: () => page.choose({ section: "live" }),
+  P: () => {
+    if (document.getElementById("play").checkVisibility()) sections.trends.play.toggle();
+  },
   X: () => {
     if (!COMPARING.includes(page.state.section)) return;
     const at = COMPARISONS.findIndex(({ key }) => key === page.state.compare);

@@ -1,6 +1,6 @@
 // Orders over time by product.
 
-import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, timeAxis, UNFINISHED } from "./axes.js";
+import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, pausesLeftOut, timeAxis, UNFINISHED } from "./axes.js";
 import * as format from "./format.js";
 import { GREY, productColor, SHOP_PRODUCTS, title } from "./palette.js";
 import { sumBy } from "./range.js";
@@ -37,7 +37,7 @@ export function ordersView({ all, byProduct, list, group, today, period, compare
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const total = sum(totals);
   const dense = list.length > 120;
-  const notes = [];
+  const notes = [pausesLeftOut(list)].filter(Boolean);
   if (total === 0) notes.push("No orders in this range.");
   else if (hasToday(list, today)) notes.push(UNFINISHED);
   if (compared) notes.push(`The line is ${compared.period}: ${format.count(sum(before))} orders.`);

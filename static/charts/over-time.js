@@ -10,7 +10,7 @@ import { parts } from "./parts.js";
 import { showParts } from "./parts-table.js";
 import { Picker, stretchName } from "./picker.js";
 import { bucketsOf, daysOf, ofOneKind, startOf } from "./moments.js";
-import { addDays, FINE, fineKey, PRESETS, resolve, stretches, writeRange } from "./range.js";
+import { addDays, FINE, fineKey, PRESETS, resolve, stretches, sumBy, withoutPauses, writeRange } from "./range.js";
 import { showRange } from "./tiles.js";
 
 // All days are a long list: while events pour in it is read no more often than this.
@@ -31,6 +31,9 @@ export class OverTime {
   #shown = null;
   #look = FIRST_LOOK;
   #device = document.getElementById("device");
+  /** The buckets that are shown, and the day that is marked in them. */
+  #list = [];
+  #marked = null;
 
   #page;
 
@@ -85,6 +88,14 @@ export class OverTime {
     if (this.#shown === null) return null;
     const { range, print, usersPrint } = this.#shown;
     return { range, print: print + usersPrint };
+  }
+
+  /** Marks a day in the charts over time, or none for null. */
+  mark(day) {
+    this.#marked = day;
+    const has = ({ from, to, day: own }) => (own ? own === day : from <= day && to > day);
+    const places = day === null ? [-1] : [this.#list.findIndex(has), this.#list.findLastIndex(has)];
+    for (const name of ["orders", "daily"]) this.#cards[name].mark(places[0] < 0 ? null : places);
   }
 
   /** Others have changed the address, which the links to ranges keep. */
@@ -221,7 +232,9 @@ export class OverTime {
 
     const { zone } = this.#clock;
     const group = this.#picker.groupOf(range);
-    const list = bucketsOf(range, group, zone);
+    const whole = bucketsOf(range, group, zone);
+    const counted = sumBy([...all, ...(compared ?? [])], whole, group, sumOf);
+    const list = FINE[group] ? whole : withoutPauses(whole, counted.map((n) => n > 0));
     const shown = {
       all,
       list,
@@ -232,6 +245,8 @@ export class OverTime {
     };
     this.#cards.orders.show(ordersView({ ...shown, byProduct, page: this.#page }));
     this.#cards.daily.show(dailyView(shown));
+    this.#list = list;
+    this.mark(this.#marked);
     this.#showDevices(devices);
     this.#showParts();
   }

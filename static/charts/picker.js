@@ -4,7 +4,7 @@ import { go, onAddress } from "./address.js";
 import * as format from "./format.js";
 import { GROUP_NAMES } from "./axes.js";
 import { daysOf, momentOf } from "./moments.js";
-import { addDays, grouping, groupsOf, isDay, isTimed, lengthOf, PRESETS, readRange, writeRange } from "./range.js";
+import { addDays, FINE, grouping, groupsOf, isDay, isTimed, lengthOf, MOST_DAYS_OF_HOURS, PRESETS, readRange, writeRange } from "./range.js";
 
 const MOST_STRETCHES = 4;
 // while one types a year, its first digits are a year too
@@ -14,6 +14,7 @@ const bar = document.getElementById("range");
 const form = bar.querySelector("form");
 const words = document.getElementById("range-words");
 const wrong = document.getElementById("range-wrong");
+const fine = document.getElementById("range-fine");
 
 /**
  * The choice of a range, of a grouping and of the event type of the devices, kept in the address.
@@ -117,13 +118,16 @@ export class Picker {
     bar.querySelector(".data").hidden = several.length === 0 || events === 0;
     fill(
       bar.querySelector(".groups"),
-      groupsOf({ from, to }).map((key) => ({
+      // hours of any range, for what is said where they would be too many
+      [...new Set([...groupsOf({ from, to }).filter((key) => FINE[key]), "hour", "day", "week", "month"])].map((key) => ({
         key: "group",
         name: GROUP_NAMES[key],
         search: withParameter("by", key),
         current: key === group,
       })),
     );
+    fine.hidden = !FINE[this.group] || this.group === group || bar.querySelector(".grouping").classList.contains("elsewhere");
+    fine.textContent = `${this.group === "hour" ? `Hours are shown for up to ${MOST_DAYS_OF_HOURS} days` : "So fine is shown only what is shorter"}; this range is shown by ${GROUP_NAMES[group].toLowerCase()} instead.`;
     // not under the fingers of one who types
     if (moved || !form.contains(document.activeElement)) {
       this.#showDates({ from, to });

@@ -138,6 +138,8 @@ function lastOf(key, now) {
 export const FINE = { minute: MINUTE, quarter: 15 * MINUTE, hour: HOUR };
 // more bars than these are a thicket
 const MOST_FINE = 400;
+/** Hours are shown for so many days at the most. */
+export const MOST_DAYS_OF_HOURS = Math.floor((MOST_FINE * HOUR) / DAY);
 
 /** How long a range is; a day of its zone may have another length than 24 hours. */
 export const lengthOf = ({ from, to }) => Date.parse(to) - Date.parse(from);
@@ -169,6 +171,33 @@ export function buckets(from, to, group) {
     list.push({ key, from: key < from ? from : key, to: end > to ? to : end });
   }
   return list;
+}
+
+// Shorter pauses are drawn, for that nothing happened is worth seeing.
+const LONG_PAUSE = 12;
+
+/**
+ * The buckets, those of each long pause as one with `gap: true`, where pauses are more than half of the list: it would be
+ * mostly empty. `filled` says by index whether a bucket has anything. What is drawn and summed stays the same.
+ */
+export function withoutPauses(list, filled) {
+  const runs = [];
+  list.forEach((_, i) => {
+    if (filled[i]) return;
+    const run = runs.at(-1);
+    if (run?.end === i) run.end = i + 1;
+    else runs.push({ start: i, end: i + 1 });
+  });
+  const long = runs.filter(({ start, end }) => end - start >= LONG_PAUSE);
+  if (2 * long.reduce((sum, { start, end }) => sum + end - start, 0) <= list.length || !filled.includes(true)) return list;
+  const starts = new Map(long.map((run) => [run.start, run]));
+  const kept = [];
+  for (let i = 0; i < list.length; i++) {
+    const run = starts.get(i);
+    if (run) i = run.end - 1;
+    kept.push(run ? { key: list[run.start].key, from: list[run.start].from, to: list[i].to, gap: true } : list[i]);
+  }
+  return kept;
 }
 
 /** The key of the bucket of a moment, in milliseconds, in a fine group. Like windows these are aligned to the epoch. */

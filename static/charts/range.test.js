@@ -11,6 +11,7 @@ import {
   sumBy,
   ticks,
   weekStart,
+  withoutPauses,
   writeRange,
 } from "./range.js";
 
@@ -135,4 +136,21 @@ test("labels stand at round dates and leave each other room", () => {
     const shown = ticks(buckets("2015-05-17", to, group), group, 4);
     assert.ok(shown.length >= 1 && shown.length <= 4, `${days} days`);
   }
+});
+
+test("long pauses are one bucket where the list would be mostly empty, and no figure is lost", () => {
+  const months = buckets("2019-01-01", "2026-11-27", "month");
+  const rows = [{ day: "2019-02-03", n: 4 }, { day: "2019-05-31", n: 2 }, { day: "2026-11-26", n: 1 }];
+  const filled = (list) => sumBy(rows, list, "month", ({ n }) => n).map((n) => n > 0);
+  const list = withoutPauses(months, filled(months));
+  assert.deepEqual(list.map(({ from }) => from.slice(0, 7)), ["2019-01", "2019-02", "2019-03", "2019-04", "2019-05", "2019-06", "2026-11"]);
+  assert.deepEqual(list[5], { key: "2019-06-01", from: "2019-06-01", to: "2026-11-01", gap: true });
+  assert.deepEqual(sumBy(rows, list, "month", ({ n }) => n), [0, 4, 0, 0, 2, 0, 1]);
+});
+
+test("a pause in a list that is mostly full is drawn, and so is a list of nothing", () => {
+  const days = buckets("2019-01-01", "2019-02-10", "day");
+  const full = withoutPauses(days, days.map((_, i) => i < 10 || i > 25));
+  assert.equal(full, days);
+  assert.equal(withoutPauses(days, days.map(() => false)), days);
 });

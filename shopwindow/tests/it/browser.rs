@@ -129,6 +129,12 @@ impl Browser {
         self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
     }
 
+    /// Lets pages know that their reader wants things to move less.
+    async fn reduce_motion(&self) {
+        let media = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
+        self.client.issue_cmd(DevTools("Emulation.setEmulatedMedia", media)).await.unwrap();
+    }
+
     /// The page as PNG, from its top down to a height of at most so many pixels.
     pub(crate) async fn picture(&self, width: u32, most: u32) -> Vec<u8> {
         let height = self.eval(&format!("return Math.min({most}, document.documentElement.scrollHeight)")).await;
@@ -573,6 +579,112 @@ async fn the_last_hour_is_shown_by_the_minute_and_what_is_clicked_filters() {
     // where nothing is compared there is no key for it
     browser.client.find(Locator::Css("body")).await.unwrap().send_keys("x").await.unwrap();
     assert_eq!(browser.eval("return location.search.includes('compare')").await, json!(false));
+    browser.said_nothing().await;
+
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
+async fn the_days_of_a_range_are_played_and_the_address_has_the_day() {
+    let dir = Dir::new();
+    let file = generate(&dir, 10_000);
+    let demo = Demo::start(&dir).await;
+    replay_to_end(&dir, &file);
+    let browser = Browser::start(&dir).await;
+    let range = "section=trends&from=2019-01-01&to=2019-02-01";
+    browser.client.goto(&format!("{}?{range}", demo.charts)).await.unwrap();
+    let day = "return new URLSearchParams(location.search).get('day')";
+    let button = "return document.querySelector('#play-start').textContent";
+    let marked = "return document.querySelectorAll('#orders .marked, #daily .marked').length";
+    browser.until("return document.querySelector('#orders').dataset.state", json!("ready")).await;
+    assert_eq!(browser.eval(day).await, json!(null));
+
+    // from the first day to the last, where it ends by itself
+    browser.eval("document.querySelector('#play-speed').value = 12").await;
+    browser.click("#play-start").await;
+    browser.until(button, json!("Pause")).await;
+    browser.until(marked, json!(2)).await;
+    browser.until(day, json!("2019-01-31")).await;
+    browser.until(button, json!("Play")).await;
+
+    // a step, and one that there is not
+    browser.click("#play [data-step='1']").await;
+    assert_eq!(browser.eval(day).await, json!("2019-01-31"));
+    browser.click("#play [data-step='-1']").await;
+    browser.until(day, json!("2019-01-30")).await;
+
+    // from the keyboard, and paused on the way
+    let body = browser.client.find(Locator::Css("body")).await.unwrap();
+    browser.eval("document.querySelector('#play-speed').value = 1").await;
+    browser
+        .eval(
+            "const slider = document.querySelector('#play-at'); slider.value = 4;\
+                  for (const type of ['input', 'change']) slider.dispatchEvent(new Event(type, { bubbles: true }))",
+        )
+        .await;
+    browser.until(day, json!("2019-01-05")).await;
+    body.send_keys("p").await.unwrap();
+    browser.until("return document.querySelector('#play-at').value", json!("6")).await;
+    body.send_keys("p").await.unwrap();
+    browser.until(button, json!("Play")).await;
+    let is_written = "const at = Number(document.querySelector('#play-at').value);\
+                      return new URLSearchParams(location.search).get('day') === new Date(Date.UTC(2019, 0, 1 + at)).toISOString().slice(0, 10)";
+    browser.until(is_written, json!(true)).await;
+
+    // a link shows the day, with the figures that the API has, and does not play
+    browser.reduce_motion().await;
+    browser.client.goto(&format!("{}?{range}&day=2019-01-07", demo.charts)).await.unwrap();
+    browser.until("return document.querySelector('#play').dataset.open", json!("")).await;
+    browser.click("#play [data-toggle]").await;
+    let table = "return Object.fromEntries([...document.querySelectorAll('#play tbody tr')].map(row =>\
+                 [row.cells[1].textContent + ': ' + row.cells[0].textContent, Number(row.cells[2].textContent.replace(/\\D/g, ''))]))";
+    let of_day = "from=2019-01-07&to=2019-01-08";
+    let mut totals = demo.json(&format!("api/totals?{of_day}")).await["events"].take();
+    let mut expected = serde_json::Map::new();
+    for (name, key) in [("Shows", "banner_show"), ("Clicks", "banner_click"), ("Orders", "order")] {
+        expected.insert(format!("Events: {name}"), totals[key].take());
+    }
+    let product = |value: &str| {
+        let words = value.replace('_', " ");
+        format!("Orders by product: {}{}", words[..1].to_uppercase(), &words[1..])
+    };
+    let products = demo.json(&format!("api/breakdown?{of_day}&by=product")).await;
+    // nobody orders electronics in this file, so they are no part
+    let ordered = |row: &&Value| row["value"] != json!("electronics");
+    for row in products["rows"].as_array().unwrap().iter().filter(ordered) {
+        expected.insert(product(row["value"].as_str().unwrap()), row["order"].clone());
+    }
+    for row in demo.json(&format!("api/breakdown?{of_day}&by=site_version")).await["rows"].as_array().unwrap() {
+        let events = ["banner_show", "banner_click", "order"].iter().map(|key| row[key].as_u64().unwrap()).sum::<u64>();
+        let name = row["value"].as_str().unwrap();
+        expected.insert(format!("Events by device: {}{}", name[..1].to_uppercase(), &name[1..]), json!(events));
+    }
+    browser.until(table, Value::Object(expected)).await;
+    assert_eq!(browser.eval(button).await, json!("Play"));
+    assert_eq!(
+        browser.eval("return document.querySelector('#play-at').getAttribute('aria-valuetext')").await,
+        json!("Monday, January 7, 2019")
+    );
+    browser.click("#play [data-step='1']").await;
+    browser.until(day, json!("2019-01-08")).await;
+    browser.click("#play-end").await;
+    browser.until(day, json!(null)).await;
+    browser.until(marked, json!(0)).await;
+
+    // hours are for a fortnight: else it is said what is shown instead
+    let note = "return document.querySelector('#range-fine').checkVisibility()";
+    browser.client.goto(&format!("{}?{range}&by=hour", demo.charts)).await.unwrap();
+    browser.until(note, json!(true)).await;
+    browser
+        .client
+        .goto(&format!("{}?section=trends&from=2019-01-07&to=2019-01-09&by=hour", demo.charts))
+        .await
+        .unwrap();
+    browser.click("#daily [data-toggle]").await;
+    browser.until("return document.querySelectorAll('#daily tbody tr').length", json!(48)).await;
+    assert_eq!(browser.eval(note).await, json!(false));
     browser.said_nothing().await;
 
     browser.end().await;

@@ -2,6 +2,7 @@
 // contract stands in page.js.
 
 import { readOrders } from "../over-time.js";
+import { Play } from "../play.js";
 import { AUDIENCE, audienceView, devicesView, heatmapView, scatterView, sourcesView } from "../trends-views.js";
 
 const MOST_DEVICES = 6;
@@ -10,9 +11,13 @@ export class Trends {
   #page;
   #cards;
   #print = null;
+  /** The play of days. */
+  play;
 
-  constructor(page) {
+  /** `mark` as in play.js. */
+  constructor(page, mark) {
     this.#page = page;
+    this.play = new Play(page, mark);
     const ids = ["heatmap", "devices", "sources", "audience", "scatter"];
     this.#cards = Object.fromEntries(ids.map((id) => [id, page.card(`trends-${id}`)]));
   }
@@ -22,6 +27,7 @@ export class Trends {
     const picked = page.picked();
     const totals = await page.read("/api/totals", picked, signal);
     const print = JSON.stringify([picked, totals.events, totals.users]);
+    await this.play.read(picked, print, signal);
     if (print === this.#print) return;
     const by = (dimension, more) =>
       page.read("/api/breakdown", { ...picked, ...more, by: dimension, limit: 50 }, signal).then(({ rows }) => rows);
