@@ -4,6 +4,7 @@ import { go } from "./address.js";
 import { groupName } from "./palette.js";
 import { COMPARISONS, SECTIONS, unfiltered, without, writeState } from "./state.js";
 
+const heading = document.querySelector("h1");
 const nav = document.querySelector("#sections ul");
 const chips = document.getElementById("filters");
 const compare = document.getElementById("compare");
@@ -38,6 +39,9 @@ export class Frame {
   show() {
     const { section, compare: compared, filters, tz } = this.#page.state;
     document.body.dataset.section = section;
+    // only when it is another one, for it is said
+    const words = SECTIONS.find(({ key }) => key === section).heading;
+    if (heading.textContent !== words) heading.textContent = words;
     for (const element of document.querySelectorAll("[data-sections]")) {
       element.classList.toggle("elsewhere", !element.dataset.sections.split(" ").includes(section));
     }

@@ -52,6 +52,9 @@ export function spans(rows, figure, cut = {}) {
 
 const quoted = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
 
+/** A text that a spreadsheet would run as a formula gets an apostrophe; numbers stay as they are. */
+const inert = (cell) => (/^[=+\-@\t\r]/.test(cell) && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell) ? `'${cell}` : cell);
+
 /** Rows of /api/windows as CSV (RFC 4180), a column a currency. */
 export function csv(rows) {
   const currencies = [...new Set(rows.flatMap((row) => Object.keys(row.amount)))].sort();
@@ -69,6 +72,6 @@ export function csv(rows) {
   return csvLines(lines);
 }
 
-/** Lines of cells as CSV (RFC 4180). */
+/** Lines of cells as CSV (RFC 4180), without formulas: texts come from outside. */
 export const csvLines = (lines) =>
-  lines.map((line) => `${line.map((cell) => quoted(String(cell ?? ""))).join(",")}\r\n`).join("");
+  lines.map((line) => `${line.map((cell) => quoted(inert(String(cell ?? "")))).join(",")}\r\n`).join("");

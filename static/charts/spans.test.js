@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { csv, spans } from "./spans.js";
+import { csv, csvLines, spans } from "./spans.js";
 
 const row = (hour, group, events, orders = 0, amount = {}) => ({
   window_start: `2019-01-01T0${hour}:00:00.000000Z`,
@@ -61,4 +61,14 @@ test("a file has a column a currency and quotes what needs it", () => {
     "2019-01-01T02:00:00.000000Z,2019-01-01T03:00:00.000000Z,,1,1,0.10,1.00",
     "",
   ]);
+});
+
+test("a text that would be a formula in a spreadsheet begins with an apostrophe, and a number never does", () => {
+  const texts = ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx", "-1+1", "-", "a=b", "'="];
+  const safe = ["'=1+1", "'+cmd", "'-x", "'@SUM(A1)", "'\tx", "'-1+1", "'-", "a=b", "'="];
+  assert.equal(csvLines([texts]), `${safe.join(",")}\r\n`);
+  assert.equal(csvLines([["\r=1", '=HYPERLINK("x")']]), `"'\r=1","'=HYPERLINK(""x"")"\r\n`);
+  assert.equal(csvLines([[-1, -0.5, -1e-7, "-12.50", "+3"]]), "-1,-0.5,-1e-7,-12.50,+3\r\n");
+  const row = { window_start: "a", window_end: "b", group: "=1", events: 1, orders: 0, amount: { USD: "-2.00" } };
+  assert.equal(csv([row]).split("\r\n")[1], "a,b,'=1,1,0,-2.00");
 });

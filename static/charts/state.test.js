@@ -1,6 +1,21 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
-import { comparedRange, neighbour, readState, toggled, toggledAll, unfiltered, without, writeState } from "./state.js";
+import { DIMENSIONS, comparedRange, neighbour, readState, toggled, toggledAll, unfiltered, without, writeState } from "./state.js";
+
+test("the dimensions are those that the server knows, and the menus offer each of them once", () => {
+  const text = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const [, known] = /const DIMENSIONS: &\[&str\] = &\[([^\]]*)\]/.exec(text("analytics/src/question.rs"));
+  const names = (list) => [...list.matchAll(/"([a-z_]+)"/g)].map(([, name]) => name);
+  assert.deepEqual(DIMENSIONS, names(known));
+  for (const template of ["index.html", "sections/funnel.html"]) {
+    const [, kept, rows] = /<optgroup label="Kept counts">(.*)<\/optgroup>\s*<optgroup label="From the rows">{% for name in \[([^\]]*)\]/.exec(
+      text(`templates/charts/${template}`),
+    );
+    const offered = [...[...kept.matchAll(/value="([a-z_]+)"/g)].map(([, name]) => name), ...names(rows)];
+    assert.deepEqual(offered.sort(), DIMENSIONS.toSorted(), template);
+  }
+});
 
 test("an address without anything is the live section of all events", () => {
   assert.deepEqual(readState(""), { section: "live", compare: "off", tz: null, filters: {} });

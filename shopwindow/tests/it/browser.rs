@@ -466,8 +466,12 @@ async fn sections_filters_and_comparison_are_in_the_address_and_back_undoes_them
     browser.until(before, json!([was[0][0], was[1][0], was[2][0]])).await;
     keys("\u{e012}").await;
     browser.until(stages, was).await;
+    // each section has a heading, which is said when it changes, and a title
+    let heading = "return [document.querySelector('h1[aria-live]').textContent, document.title.split(' · ')[0]]";
+    browser.until(heading, json!(["From a banner to an order", "Funnel"])).await;
     keys("1").await;
     browser.until("return document.querySelector('#stages').checkVisibility()", json!(false)).await;
+    browser.until(heading, json!(["What is happening in the shop now", "Live"])).await;
     browser.until("return document.querySelector('#latest').checkVisibility()", json!(true)).await;
     keys("?").await;
     browser.until("return document.querySelector('#keys').open", json!(true)).await;

@@ -46,6 +46,8 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
     let pictures = checkout().join(".ci/artifacts");
     std::fs::create_dir_all(&pictures).unwrap();
     browser.client.goto(&demo.charts).await.unwrap();
+    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     for (name, theme, width) in [("light", "light", 1440), ("dark", "dark", 1440), ("phone", "light", 390)] {
         browser.eval(&format!("localStorage.setItem('theme', '{theme}')")).await;
         browser.resize(width).await;
@@ -74,11 +76,9 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
                 .await
                 .unwrap();
             assert_eq!(found, json!([]), "{section}, {name}");
+            assert_eq!(browser.eval(foreign).await, json!([]), "{section}, {name}: requests to elsewhere");
         }
     }
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
-    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
     browser.said_nothing().await;
     browser.end().await;
     assert!(demo.end(Signal::SIGINT).success());
