@@ -30,7 +30,6 @@ main as (
 )
 select
     value,
-    coalesce(jsonb_object_agg(currency, amount::text) filter (where amount is not null), '{}') as "amount!: Json<Amount>",
     sum(sold)::bigint as "sold!",
     sum(failed)::bigint as "failed!",
     sum(units)::bigint as units,

@@ -42,7 +42,6 @@ struct Sale {
 /// A row of `sales.sql`: of the orders with details.
 struct Sold {
     value: Option<String>,
-    amount: Json<Amount>,
     sold: i64,
     failed: i64,
     units: Option<i64>,

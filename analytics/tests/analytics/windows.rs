@@ -176,8 +176,7 @@ fn hours_plainly(question: &Question, events: &[Event]) -> Vec<Value> {
     }
     let types = ["banner_show", "banner_click", "page_view", "product_view", "cart", "cart_remove", "order"];
     let row = |((weekday, hour), (counts, amounts)): ((i32, i32), Sums)| {
-        let amounts: BTreeMap<_, _> =
-            amounts.iter().map(|(currency, sum)| (currency, sum.to_plain_string())).collect();
+        let amounts: BTreeMap<_, _> = amounts.iter().map(|(currency, sum)| (currency, sum.to_plain_string())).collect();
         let mut row = json!({"weekday": weekday, "hour": hour, "amount": amounts});
         for name in types {
             row[name] = counts.get(name).copied().unwrap_or_default().into();
