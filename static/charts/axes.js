@@ -142,15 +142,18 @@ export function nameAxis(theme, names, width) {
 /** What a group's buckets are called. */
 export const GROUP_NAMES = { minute: "Minute", quarter: "15 min", hour: "Hour", day: "Day", week: "Week", month: "Month" };
 
+/** How what is not over yet is drawn: paler, within an edge of its full colour. */
+export const unfinished = (color) => ({ color: `${color}80`, borderColor: color, borderWidth: 1 });
+
 /**
- * Figures by bucket as bar items: today's bucket, not over yet, is paler; the future has no bar. `today` is the moment
- * that it is where buckets have moments.
+ * Figures by bucket as bar items of a colour: today's bucket is unfinished; the future has no bar. `today` is the
+ * moment that it is where buckets have moments.
  */
-export function barItems(sums, list, today) {
+export function barItems(sums, list, today, color) {
   return sums.map((value, i) => {
     const { from, to } = list[i];
     if (from > today) return value || "-";
-    return to > today ? { value, itemStyle: { opacity: 0.5 } } : value;
+    return to > today ? { value, itemStyle: unfinished(color) } : value;
   });
 }
 

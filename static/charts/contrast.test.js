@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { unfinished } from "./axes.js";
+import { POINT, POINT_OPACITY } from "./sales-map.js";
+import { NARROW_OPACITY } from "./windows-view.js";
 import { EVENT_TYPES, deviceColor, groupColor, productColor, SHOP_PRODUCTS } from "./palette.js";
 
 const css = readFileSync(new URL("charts.css", import.meta.url), "utf8");
@@ -67,6 +70,10 @@ test("edges of fields and what is drawn stand out 3:1 from the card, in both the
     }
     for (const [name, color] of [...products, ...more, ...types, ...devices, ...sources, ["not stated", groupColor("source", null)]])
       check(`${theme}: ${name}`, color, of("card"), 3);
+    check(`${theme}: a place on the map`, over(POINT, of("card"), POINT_OPACITY), of("card"), 3);
+    check(`${theme}: a narrow window`, over(of("accent"), of("card"), NARROW_OPACITY), of("card"), 3);
+    // the paler fill of what is unfinished has an edge of the full colour
+    for (const color of types.map(([, color]) => color)) assert.equal(unfinished(color).borderColor, color);
     // .spark svg
     check(`${theme}: a sparkline`, over(of("accent"), of("card"), 0.7), of("card"), 3);
   }

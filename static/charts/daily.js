@@ -121,24 +121,24 @@ export function dailyView({ all, list, group, today, period, compared }) {
         ],
         tooltip: { trigger: "axis", valueFormatter: countOrNothing },
         series: [
-          ...panels.map(({ key, sums }, n) => ({
+          ...panels.map(({ key, color, sums }, n) => ({
             ...bars(n),
             id: key,
             barMaxWidth: 56,
             barCategoryGap: dense ? "12%" : "24%",
-            data: barItems(sums, list, today),
+            data: barItems(sums, list, today, color),
           })),
           ...panels.flatMap(({ key, before }, n) =>
             before ? [{ ...comparedLine(theme, before), id: `${key} before`, xAxisIndex: n, yAxisIndex: n }] : [],
           ),
-          ...panels.map(({ key, sums, before }, n) => ({
+          ...panels.map(({ key, color, sums, before }, n) => ({
             ...bars(n),
             id: `${key} pointer`,
             tooltip: { valueFormatter: (value, i) => versus(value, before?.[i]) },
             xAxisIndex: last + 1,
             yAxisIndex: last + 1,
             itemStyle: { opacity: 0 },
-            data: barItems(sums, list, today).map((item) => item.value ?? item),
+            data: barItems(sums, list, today, color).map((item) => item.value ?? item),
           })),
         ],
       };

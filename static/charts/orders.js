@@ -96,7 +96,7 @@ export function ordersView({ all, byProduct, list, group, today, period, compare
           barCategoryGap: dense ? "12%" : "24%",
           itemStyle: dense ? {} : { borderColor: theme.card, borderWidth: 0.5 },
           emphasis: { disabled: true },
-          data: barItems(sums, list, today),
+          data: barItems(sums, list, today, color),
         })),
         ...(compared
           ? [{ ...comparedLine(theme, before), id: "before", name: "All before", tooltip: { valueFormatter: countOrNothing } }]

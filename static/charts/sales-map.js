@@ -6,7 +6,8 @@ import { nothing } from "./sales-bars.js";
 import { amountWords, figure, words } from "./sales-figures.js";
 import { stateOf } from "./states.js";
 
-const POINT = "#b06a00";
+export const POINT = "#b06a00";
+export const POINT_OPACITY = 0.85;
 
 /**
  * Rows of /api/sales?by=state by the name of the state, with the values that mean it: "Ohio" and "OH" are one. `elsewhere`
@@ -156,7 +157,7 @@ export function mapView(rows, places, us, { choice, page, command }) {
               return {
                 type: "circle",
                 shape: { cx, cy, r: 3 + 11 * Math.sqrt(place.orders / biggest) * Math.min(1, width / 600) },
-                style: { fill: POINT, opacity: 0.85, stroke: theme.card, lineWidth: 1.5 },
+                style: { fill: POINT, opacity: POINT_OPACITY, stroke: theme.card, lineWidth: 1.5 },
               };
             },
           },

@@ -1,6 +1,6 @@
 // What orders bring in each second or minute of the last while, zeros included.
 
-import { countAxis } from "./axes.js";
+import { countAxis, unfinished } from "./axes.js";
 import * as format from "./format.js";
 import { sum } from "./money.js";
 import { COLOR } from "./sales-bars.js";
@@ -66,8 +66,7 @@ export function takingsView(list, unit, { choice, zone, command }) {
           name: money ? "Revenue" : "Orders",
           color: COLOR,
           barCategoryGap: "12%",
-          // the step that goes on is paler
-          data: list.map((one, i) => (i === list.length - 1 ? { value: value(one), itemStyle: { opacity: 0.5 } } : value(one))),
+          data: list.map((one, i) => (i === list.length - 1 ? { value: value(one), itemStyle: unfinished(COLOR) } : value(one))),
         },
       ],
     }),

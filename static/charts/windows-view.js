@@ -10,6 +10,8 @@ import { GREY, groupColor, groupName } from "./palette.js";
 const LINES = 8;
 // hopping windows of so few pixels have no outlines
 const OUTLINED = 4;
+/** Narrower ones have no edges. */
+export const NARROW_OPACITY = 0.8;
 const LANE = 84;
 const HIDDEN = { show: false };
 
@@ -123,7 +125,9 @@ export function windowsView({ shape, choice, range, cut, zone, now, page }) {
                 shape.grouped ? named.map(({ color }) => color) : [theme.accent],
               );
             }
-            if (start <= now && end > now) for (const { style } of children) style.opacity = 0.5 * (style.opacity ?? 1);
+            // what is not over yet is paler, within an edge
+            if (start <= now && end > now)
+              for (const { style } of children) Object.assign(style, { fillOpacity: 0.5, stroke: style.fill, lineWidth: 1 });
             return { type: "group", children };
           },
         },
@@ -167,7 +171,7 @@ function stacked(parts, { left, width, y }, colors) {
 /** A bar that one can look through, its top drawn solid: so it can be told from those it overlaps. */
 function translucent({ left, width, foot, top }, fill, layers) {
   const wide = Math.max(1, width);
-  if (wide < OUTLINED) return [rect(left, top, wide, foot, { fill, opacity: 0.6 })];
+  if (wide < OUTLINED) return [rect(left, top, wide, foot, { fill, opacity: NARROW_OPACITY })];
   const opacity = Math.max(0.05, Math.min(0.45, 0.7 / layers));
   const edge = { fill, opacity: Math.min(0.6, 2 * opacity) };
   return [
