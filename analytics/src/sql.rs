@@ -48,6 +48,12 @@ const QUERIES: &[(&str, &str)] = &[
     ("funnel_by", include_str!("../../sql/page/funnel_by.sql")),
     ("latest", include_str!("../../sql/page/latest.sql")),
     ("sessions", include_str!("../../sql/page/sessions.sql")),
+    ("imports", include_str!("../../sql/page/imports.sql")),
+    ("rejected", include_str!("../../sql/page/rejected.sql")),
+    ("messages", include_str!("../../sql/page/messages.sql")),
+    ("pending", include_str!("../../sql/page/pending.sql")),
+    ("latency", include_str!("../../sql/page/latency.sql")),
+    ("stored", include_str!("../../sql/page/stored.sql")),
 ];
 const KINDS: &[(&str, &str)] = &[
     ("tumbling", include_str!("../../sql/page/tumbling.sql")),

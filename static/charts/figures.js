@@ -18,11 +18,11 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by}, see main.js.
+ * finer than the figure; without `kept`, and what is for comparing with it, where it is of the moment. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by}, see main.js.
  */
 export function figureOf(name, page) {
   const { today, range, resolution, windows, narrowed } = page;
-  if (!range && !/today$|^latest$|^sales-(live|minutes|hour)$/.test(name)) {
+  if (!range && !/today$|^latest$|^sales-(live|minutes|hour)$|^(rate|imports|rejected|messages-.*|pending|latency|stored)$/.test(name)) {
     throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
   }
   const ofToday = (title, column, kept) => ({
@@ -76,6 +76,15 @@ export function figureOf(name, page) {
     key: query === "funnel" ? ["stage"] : ["value", "stage"],
     columns: ["events", "users", "left"],
     kept: async (signal) => (await read("/api/funnel", parameters, signal)).rows,
+  });
+
+  const ofMessages = (title, column) => ({
+    title,
+    query: "messages",
+    parameters: {},
+    key: [],
+    columns: [column],
+    kept: async (signal) => [(await read("/api/pipeline", {}, signal)).messages],
   });
 
   const figures = {
@@ -146,6 +155,52 @@ export function figureOf(name, page) {
       most: MOST_ROWS,
       kept: async (signal) => (await read("/api/windows", { ...windows, limit: MOST_ROWS }, signal)).rows,
     }),
+    rate: () => {
+      const parameters = { ...narrowed, kind: "tumbling", size: "1s", from: wholeMinute(120_000), limit: MOST_ROWS };
+      return {
+        title: "Events a second",
+        query: "windows",
+        parameters,
+        key: ["window_start"],
+        columns: ["events"],
+        most: MOST_ROWS,
+        kept: async (signal) => (await read("/api/windows", parameters, signal)).rows,
+      };
+    },
+    imports: () => ({
+      title: "Rows of the imports",
+      query: "imports",
+      parameters: { limit: 100 },
+      key: ["import_id"],
+      columns: ["rows_stored", "rows_rejected"],
+      kept: async (signal) => (await read("/api/imports", { limit: 100 }, signal)).rows,
+    }),
+    rejected: () => {
+      const parameters = { import_id: narrowed.import_id, limit: 50 };
+      return {
+        title: "What was rejected",
+        query: "rejected",
+        parameters,
+        key: ["rejected_at", "topic", "partition", "offset", "line"],
+        columns: ["reason"],
+        most: 50,
+        kept: async (signal) => (await read("/api/rejected", parameters, signal)).rows,
+      };
+    },
+    "messages-stored": () => ofMessages("Messages that were stored", "stored"),
+    "messages-rejected": () => ofMessages("Messages that were rejected", "rejected"),
+    "messages-late": () => ofMessages("Events that came late", "late"),
+    pending: () => ({
+      title: "Events that are pending",
+      query: "pending",
+      parameters: {},
+      key: [],
+      columns: ["without_users", "without_sessions"],
+      kept: async (signal) => [(await read("/api/pipeline", {}, signal)).pending],
+    }),
+    // of the moment: what is shown and what is counted are of different ones
+    latency: () => ({ title: "How soon events are stored", query: "latency", parameters: {} }),
+    stored: () => ({ title: "Events stored a second", query: "stored", parameters: {} }),
     "windows-chart": () => {
       if (windows.kind !== "session") return figures.windows();
       const parameters = { ...range, gap: windows.gap };
@@ -161,6 +216,9 @@ export function figureOf(name, page) {
   };
   return (figures[name] ?? salesFigure(name, range, narrowed))();
 }
+
+/** The whole minute so many milliseconds ago. */
+const wholeMinute = (ago) => new Date(Math.floor((Date.now() - ago) / 60_000) * 60_000).toISOString();
 
 const SALES = ["orders", "users", "amount", "sold", "failed", "units", "average_order"];
 /** Cards of sales by the dimension that they tell orders apart by. */
@@ -188,7 +246,6 @@ function salesFigure(name, range, narrowed) {
     most: key.length ? MOST_ROWS : undefined,
     kept: async (signal) => (await read(`/api/${query}`, parameters, signal)).rows,
   });
-  const ago = (milliseconds) => new Date(Math.floor((Date.now() - milliseconds) / 60_000) * 60_000).toISOString();
   const windows = (title, size, from) =>
     figure(
       title,
@@ -198,9 +255,9 @@ function salesFigure(name, range, narrowed) {
       ["orders", "amount"],
     );
   const of = {
-    "sales-live": () => windows("Sales a second", "1s", ago(120_000)),
-    "sales-minutes": () => windows("Sales a minute", "1m", ago(3_600_000)),
-    "sales-hour": () => figure("Sales of the last hour", "sales", { ...narrowed, from: ago(3_600_000) }, [], SALES),
+    "sales-live": () => windows("Sales a second", "1s", wholeMinute(120_000)),
+    "sales-minutes": () => windows("Sales a minute", "1m", wholeMinute(3_600_000)),
+    "sales-hour": () => figure("Sales of the last hour", "sales", { ...narrowed, from: wholeMinute(3_600_000) }, [], SALES),
     "sales-places": () =>
       figure(
         "Places of orders",

@@ -124,19 +124,26 @@ export class OverTime {
    * Resolves to {empty} of all data, {nothing} of the range, and {again} where it wants to be called again in so many milliseconds.
    */
   async read(signal) {
+    // where data is mostly is known, and the figures need not wait for it
+    const early = this.#overview && this.#wanted();
+    const reading = early && this.#readFigures(early, signal);
+    reading?.catch(() => {});
     const totals = await read("/api/totals", this.#zoneOnly(), signal);
     if (sumOf(totals.events) === 0) {
+      await reading?.catch(() => {});
       this.#overview = this.#shown = null;
       return { empty: true };
     }
     const again = await this.#readOverview(totals, signal);
     try {
-      await this.#readFigures(this.#wanted(), signal);
+      await reading;
+      const wanted = this.#wanted();
+      if (JSON.stringify(wanted) !== JSON.stringify(early)) await this.#readFigures(wanted, signal);
     } catch (error) {
       if (error instanceof ReadError && !error.retry) this.#picker.showWrong(error.reason);
       throw error;
     }
-    const looks = [this.#shown.totals.pending ? this.#look : again, this.#moves()].filter((pause) => pause !== undefined);
+    const looks = [this.#shown.totals.pending ? this.#look : again, this.#moves(), this.#shown.isEarly ? FIRST_LOOK : undefined].filter((pause) => pause !== undefined);
     return { empty: false, nothing: sumOf(this.#shown.totals.events) === 0, again: looks.length ? Math.min(...looks) : undefined };
   }
 
@@ -170,40 +177,54 @@ export class OverTime {
   }
 
   async #readFigures(range, signal) {
-    const totals = await read("/api/totals", range, signal);
     const before = this.#page.compared(range);
+    const resolution = this.#resolution(range);
+    const inTrends = this.#page.state.section === "trends";
+    const readAll = () =>
+      Promise.all([
+        readDays(range, resolution, signal),
+        readOrders(range, resolution, signal),
+        before && readCounts(before, resolution, signal),
+      ]);
+    // Another range or filter has other figures, which need not wait for its totals. They may be older than these,
+    // so they are read once more.
+    const reading = inTrends && JSON.stringify(range) !== JSON.stringify(this.#shown?.range) ? readAll() : null;
+    reading?.catch(() => {});
+    const [totals, totalsBefore] = await Promise.all([
+      read("/api/totals", range, signal),
+      before && read("/api/totals", before, signal),
+    ]);
     if (before) {
-      const { events } = await read("/api/totals", before, signal);
+      const { events } = totalsBefore;
       const period = format.dayRange(before.from, before.to, this.#clock.zone);
       totals.compared = { events, period, versus: `vs ${period}` };
     }
-    const resolution = this.#resolution(range);
     const print = JSON.stringify([totals.events, totals.amount, totals.compared, range, resolution, this.#clock.zone, this.#clock.today]);
     const usersPrint = JSON.stringify([totals.users, totals.pending]);
     const known = this.#shown;
-    const inTrends = this.#page.state.section === "trends";
     if (!inTrends) {
       // other sections read their own figures of the range
       this.#shown = { range, totals, print, usersPrint, charted: false };
       this.#showChoice();
       return this.#showEmpty();
     }
-    if (known?.charted && known.print === print && known.usersPrint === usersPrint) {
+    const isKnown = known?.charted && known.print === print && !known.isEarly;
+    if (isKnown && known.usersPrint === usersPrint) {
       this.#look = Math.min(LAST_LOOK, 2 * this.#look);
       return this.#showChoice();
     }
     this.#look = FIRST_LOOK;
-    if (known?.charted && known.print === print) {
+    if (isKnown) {
       // the events are those that are shown, only their users have been counted since
       const [products, devices] = await Promise.all([readProducts(range, signal), readDevices(range, signal)]);
       this.#shown = { ...known, totals, usersPrint, products, ...devices };
       this.#showChoice();
       return this.#showParts();
     }
-    // two at a time, for browsers open six connections and today's figures want theirs
-    const [days, orders] = await Promise.all([readDays(range, resolution, signal), readOrders(range, resolution, signal)]);
-    const compared = before && this.#moved(await readCounts(before, resolution, signal), before, range, resolution);
-    this.#shown = { range, totals, print, usersPrint, resolution, compared, charted: true, ...days, ...orders };
+    const [days, orders, earlier] = await (reading ?? readAll());
+    const compared = before && this.#moved(earlier, before, range, resolution);
+    const isEarly = reading !== null;
+    this.#shown = { range, totals, print, usersPrint, resolution, compared, charted: true, isEarly, ...days, ...orders };
     this.#show();
   }
 
@@ -287,8 +308,8 @@ export class OverTime {
 }
 
 async function readDays(range, resolution, signal) {
-  const all = await readCounts(range, resolution, signal);
-  return { all, ...(await readDevices(range, signal)) };
+  const [all, devices] = await Promise.all([readCounts(range, resolution, signal), readDevices(range, signal)]);
+  return { all, ...devices };
 }
 
 const SIZES = { minute: "1m", quarter: "15m", hour: "1h" };
@@ -308,10 +329,9 @@ async function readCounts(range, resolution, signal) {
 /** The devices, and the products on each. */
 export async function readDevices(range, signal) {
   const { rows } = await read("/api/breakdown", { ...range, by: "site_version", limit: 1000 }, signal);
-  const onDevice = [];
-  for (const { value } of rows) {
-    if (value !== null) onDevice.push([value, await readProducts({ ...range, site_version: value }, signal)]);
-  }
+  const named = rows.map(({ value }) => value).filter((value) => value !== null);
+  const products = (value) => readProducts({ ...range, site_version: value }, signal);
+  const onDevice = await Promise.all(named.map(async (value) => [value, await products(value)]));
   return { devices: rows, onDevice };
 }
 
@@ -323,8 +343,8 @@ export async function readProducts(picked, signal) {
 /** The products, and those that are shown with the rows of their orders by day or in a fine group. */
 export async function readOrders(range, resolution, signal) {
   const products = await readProducts(range, signal);
-  const byProduct = [];
   if (resolution) {
+    const byProduct = [];
     const { rows } = await read("/api/windows", finely(range, resolution, "product"), signal);
     for (const product of orderedProducts(products)) {
       const own = rows.filter(({ group }) => group === product);
@@ -332,8 +352,6 @@ export async function readOrders(range, resolution, signal) {
     }
     return { products, byProduct };
   }
-  for (const product of orderedProducts(products)) {
-    byProduct.push([product, (await read("/api/daily", { event_type: "order", ...range, product }, signal)).rows]);
-  }
-  return { products, byProduct };
+  const days = async (product) => (await read("/api/daily", { event_type: "order", ...range, product }, signal)).rows;
+  return { products, byProduct: await Promise.all(orderedProducts(products).map(async (product) => [product, await days(product)])) };
 }

@@ -30,6 +30,9 @@ const NAMES = {
   median_seconds: "Median length in s",
   click_through_rate: "Click-through rate in %",
   conversion_rate: "Conversion in %",
+  p50_ms: "Median in ms",
+  p95_ms: "95 of 100 within ms",
+  p99_ms: "99 of 100 within ms",
   sold: "Sold",
   failed: "Failed",
   units: "Pieces",
@@ -107,6 +110,7 @@ function failed(error) {
 }
 
 async function run(figure, signal) {
+  if (!figure.kept) return runAlone(figure, signal);
   const before = await figure.kept(signal);
   const { columns, rows, elapsed_ms, more } = await read(
     `/api/sql/${figure.query}/run`,
@@ -147,6 +151,30 @@ async function run(figure, signal) {
   if (result.cells.length) verdict.append(comparison(result.cells, single, figure.key));
 }
 
+/** A query whose answer is of the moment, so that there is nothing to compare it with. */
+async function runAlone({ query, parameters }, signal) {
+  const { columns, rows, elapsed_ms } = await read(`/api/sql/${query}/run`, parameters, signal, PATIENCE);
+  say(`Counted in ${elapsed_ms} ms. The figure on the page is of another moment, so they are not compared.`);
+  const { box, table } = rowsBox("Counted now");
+  const head = table.createTHead().insertRow();
+  for (const column of columns) head.append(th("col", nameOf(column)));
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    row.forEach((value, i) => (line.insertCell().textContent = shown(columns[i], value)));
+  }
+  verdict.replaceChildren(box);
+}
+
+function rowsBox(label) {
+  const box = document.createElement("div");
+  box.className = "rows";
+  box.tabIndex = 0;
+  box.role = "group";
+  box.ariaLabel = label;
+  return { box, table: box.appendChild(document.createElement("table")) };
+}
+
 /** What lags is not wrong. */
 async function pendingOf({ columns, parameters }, signal) {
   if (!columns.includes("users") && !columns.includes("sessions")) return false;
@@ -155,12 +183,7 @@ async function pendingOf({ columns, parameters }, signal) {
 }
 
 function comparison(cells, single, key) {
-  const box = document.createElement("div");
-  box.className = "rows";
-  box.tabIndex = 0;
-  box.role = "group";
-  box.ariaLabel = "Kept and recounted";
-  const table = box.appendChild(document.createElement("table"));
+  const { box, table } = rowsBox("Kept and recounted");
   const head = table.createTHead().insertRow();
   for (const name of [...(single ? [] : key.map(nameOf)), "Figure", "Kept", "Recounted", ""])
     head.append(th("col", name));

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool};
 
 use crate::app::{App, set_shop_timezone, store};
+use crate::imports::store_an_import;
 
 fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -563,6 +565,62 @@ async fn a_query_that_is_none_and_a_parameter_that_is_of_no_use_are_refused(pool
             assert!(response.json()["detail"].as_str().unwrap().contains(says), "{path}: {}", response.text);
         }
     }
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_queries_of_imports_and_of_the_pipeline_count_the_rows(pool: PgPool) {
+    store_an_import(&pool).await;
+    let now = Utc::now();
+    let event = |milliseconds: i64, import_id: Option<&str>| {
+        let occurred_at = now - TimeDelta::milliseconds(milliseconds);
+        json!({ "occurred_at": occurred_at, "stored_at": now, "user_id": "u", "import_id": import_id })
+    };
+    let imported = "6f1c2a52-0000-4000-8000-0000000000ff";
+    store(
+        &pool,
+        json!([
+            event(10, None),
+            event(30, None),
+            event(61_000, None),
+            event(0, Some(imported)),
+            event(0, Some(imported))
+        ]),
+    )
+    .await;
+    sqlx::raw_sql(
+        "insert into deleted_imports (import_id) values ('6f1c2a52-0000-4000-8000-0000000000aa');
+         insert into deleted_rows (import_id, topic, partition, stored, rejected)
+         values ('6f1c2a52-0000-4000-8000-0000000000aa', 'ecommerce', 0, 20, 4)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let app = App::start(&pool);
+    let run = async |query: &str| recount(&app, &format!("/api/sql/{query}")).await;
+    let values = |row: &BTreeMap<String, Option<String>>, names: &[&str]| {
+        names.iter().map(|name| row[*name].clone().unwrap()).collect::<Vec<_>>()
+    };
+
+    let imports = run("imports/run").await;
+    assert_eq!(values(&imports[0], &["import_id", "rows_stored", "rows_rejected"]), [imported, "2", "1"]);
+    assert_eq!(values(&imports[1], &["rows_stored", "rows_rejected"]), ["0", "0"]);
+    let rejected = app.json("/api/rejected").await["rows"].take();
+    for (row, told) in run("rejected/run").await.iter().zip(rejected.as_array().unwrap()) {
+        assert_eq!(row["reason"].as_deref(), told["reason"].as_str());
+        assert_eq!(row["line"], told["line"].as_i64().map(|line| line.to_string()));
+    }
+    assert_eq!(run("rejected/run").await.len(), 2);
+    assert_eq!(run(&format!("rejected/run?import_id={imported}")).await.len(), 1);
+    assert_eq!(values(&run("messages/run").await[0], &["stored", "rejected", "late"]), ["25", "5", "1"]);
+    let pending = app.json("/api/pipeline").await["pending"].take();
+    let found = run("pending/run").await;
+    for name in ["without_users", "without_sessions"] {
+        assert_eq!(found[0][name], Some(pending[name].to_string()));
+    }
+    let latency = run("latency/run").await;
+    assert_eq!(values(&latency[0], &["events", "p50_ms"]), ["3", "30"]);
+    assert_eq!(run("stored/run").await[0]["events"].as_deref(), Some("5"));
     app.stop().await;
 }
 
