@@ -109,6 +109,7 @@ export function figureOf(name, page) {
       columns: [...TYPES, "amount"],
       kept: async (signal) => (await read("/api/daily", range, signal)).rows,
     }),
+    play: () => figures.daily(),
     devices: () => parts("Devices", { by: "site_version", ...range }),
     "trends-heatmap": () => ({
       title: "Hours of the week",

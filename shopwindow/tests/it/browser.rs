@@ -393,6 +393,11 @@ async fn a_figure_shows_its_sql_and_the_recount_beside_what_is_kept() {
         ("windows", "windows", "= equal: 1,000 of 1,000 rows are the same"),
         ("live", "orders-today", "= equal"),
         ("live", "latest", "= equal"),
+        ("funnel", "funnel", "= equal: 3 of 3 rows are the same"),
+        ("data", "messages-stored", "= equal"),
+        ("data", "imports", "= equal: 1 of 1 row is the same"),
+        ("data", "rejected", "= equal: no rows on either side"),
+        ("pipeline", "pending", "= equal"),
     ] {
         browser.click(&format!("#sections [data-section='{section}']")).await;
         browser.click(&format!("[data-sql='{figure}']")).await;
