@@ -3,10 +3,11 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
+//! `sales`, `audience`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
 //! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
 //! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
+mod audience;
 pub mod checks;
 mod details;
 mod figures;
@@ -184,6 +185,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/breakdown").route(read().to(figures::breakdown)).wrap(from_fn(shared::share)))
         .service(get("/api/totals").route(read().to(figures::totals)).wrap(from_fn(shared::share)))
         .service(get("/api/sales").route(read().to(sales::sales)).wrap(from_fn(shared::share)))
+        .service(get("/api/audience").route(read().to(audience::audience)).wrap(from_fn(shared::share)))
         .service(get("/api/places").route(read().to(sales::places)).wrap(from_fn(shared::share)))
         .service(get("/api/windows").route(read().to(windows::windows)).wrap(from_fn(shared::share)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)).wrap(from_fn(shared::share)))
