@@ -84,6 +84,7 @@ struct Analytics {
     storefront: String,
     recounts: sql::Recounts,
     questions: shared::Questions,
+    pipeline: shared::Held,
     profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
@@ -131,6 +132,7 @@ pub fn serve(
         storefront: config.storefront_url,
         recounts: sql::Recounts::default(),
         questions: shared::Questions::default(),
+        pipeline: shared::Held::default(),
         answering: answering.clone(),
     });
 
@@ -195,7 +197,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/imports").route(read().to(imports::imports)))
         .service(get("/api/rejected").route(read().to(imports::rejected)))
-        .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
+        .service(get("/api/pipeline").route(read().to(pipeline::pipeline).wrap(from_fn(shared::hold))))
         .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
