@@ -3,10 +3,11 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `sales`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
+//! `sales`, `audience`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
 //! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
 //! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
+mod audience;
 pub mod checks;
 mod details;
 mod figures;
@@ -83,6 +84,7 @@ struct Analytics {
     storefront: String,
     recounts: sql::Recounts,
     questions: shared::Questions,
+    pipeline: shared::Held,
     profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
@@ -130,6 +132,7 @@ pub fn serve(
         storefront: config.storefront_url,
         recounts: sql::Recounts::default(),
         questions: shared::Questions::default(),
+        pipeline: shared::Held::default(),
         answering: answering.clone(),
     });
 
@@ -184,6 +187,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/breakdown").route(read().to(figures::breakdown)).wrap(from_fn(shared::share)))
         .service(get("/api/totals").route(read().to(figures::totals)).wrap(from_fn(shared::share)))
         .service(get("/api/sales").route(read().to(sales::sales)).wrap(from_fn(shared::share)))
+        .service(get("/api/audience").route(read().to(audience::audience)).wrap(from_fn(shared::share)))
         .service(get("/api/places").route(read().to(sales::places)).wrap(from_fn(shared::share)))
         .service(get("/api/windows").route(read().to(windows::windows)).wrap(from_fn(shared::share)))
         .service(get("/api/sessions").route(read().to(sessions::sessions)).wrap(from_fn(shared::share)))
@@ -193,7 +197,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/events/{event_id}").route(read().to(lookup::event)))
         .service(get("/api/imports").route(read().to(imports::imports)))
         .service(get("/api/rejected").route(read().to(imports::rejected)))
-        .service(get("/api/pipeline").route(read().to(pipeline::pipeline)))
+        .service(get("/api/pipeline").route(read().to(pipeline::pipeline).wrap(from_fn(shared::hold))))
         .service(get("/metrics").route(read().to(pipeline::metrics)))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))

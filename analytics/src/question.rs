@@ -167,10 +167,15 @@ impl Question {
 
     /// The dimension to break down by.
     pub(crate) fn by(&self) -> Result<&'static str, Problem> {
-        let known = || DIMENSIONS.join(", ");
+        self.by_one_of(DIMENSIONS)
+    }
+
+    /// The same where there are only these.
+    pub(crate) fn by_one_of(&self, dimensions: &[&'static str]) -> Result<&'static str, Problem> {
+        let known = || dimensions.join(", ");
         match self.own.get("by") {
             None => Err(Problem::Parameter(format!("parameter \"by\" is missing; it is one of {}", known()))),
-            Some(text) => DIMENSIONS
+            Some(text) => dimensions
                 .iter()
                 .find(|dimension| *dimension == text)
                 .copied()

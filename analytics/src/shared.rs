@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,9 +10,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::Analytics;
+
+/// How long an answer of [`hold`] is given again.
+const HELD: Duration = Duration::from_secs(1);
 
 /// The questions that are being answered.
 #[derive(Default)]
@@ -69,16 +72,45 @@ pub(crate) async fn share(
     if let Some(answer) = known.as_ref().filter(|answer| answer.asked >= came) {
         return Ok(request.into_response(answer.clone().response()));
     }
-    let asked = Instant::now();
-    let (request, response) = next.call(request).await?.into_parts();
-    let (head, body) = response.into_parts();
-    let body = to_bytes(body).await.map_err(|error| Error::from(error.into()))?;
-    let answer = Answer { asked, status: head.status(), headers: head.headers().clone(), body };
+    let (request, answer) = Answer::ask(request, next).await?;
     *known = Some(answer.clone());
     Ok(ServiceResponse::new(request, answer.response()))
 }
 
+/// The last answer of a path, and when it was there.
+#[derive(Default)]
+pub(crate) struct Held(tokio::sync::Mutex<Option<(Instant, Answer)>>);
+
+/// Middleware for `GET /api/pipeline`, whatever its query: asks once at a time, and gives each answer, a problem too,
+/// for a second after it was there.
+pub(crate) async fn hold(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(analytics) = request.app_data::<Data<Analytics>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let mut held = analytics.pipeline.0.lock().await;
+    if let Some((_, answer)) = held.as_ref().filter(|(there, _)| there.elapsed() < HELD) {
+        return Ok(request.into_response(answer.clone().response()));
+    }
+    let (request, answer) = Answer::ask(request, next).await?;
+    *held = Some((Instant::now(), answer.clone()));
+    Ok(ServiceResponse::new(request, answer.response()))
+}
+
 impl Answer {
+    async fn ask(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<(HttpRequest, Self), Error> {
+        let asked = Instant::now();
+        let (request, response) = next.call(request).await?.into_parts();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body).await.map_err(|error| Error::from(error.into()))?;
+        Ok((request, Self { asked, status: head.status(), headers: head.headers().clone(), body }))
+    }
+
     fn response(self) -> HttpResponse {
         let mut response = HttpResponse::new(self.status).set_body(BoxBody::new(self.body));
         *response.headers_mut() = self.headers;

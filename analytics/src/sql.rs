@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Column, Executor, PgPool, Row, SqlSafeStr, Statement, 
 use tokio::sync::Semaphore;
 
 use crate::Analytics;
+use crate::audience::TOLD;
 use crate::figures::Known;
 use crate::problem::{Problem, in_time, quoted};
 use crate::question::{DIMENSIONS, Question};
@@ -41,6 +42,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("orders", include_str!("../../sql/page/orders.sql")),
     ("breakdown", include_str!("../../sql/page/breakdown.sql")),
     ("sales", include_str!("../../sql/page/sales.sql")),
+    ("audience", include_str!("../../sql/page/audience.sql")),
     ("places", include_str!("../../sql/page/places.sql")),
     ("devices", include_str!("../../sql/page/devices.sql")),
     ("funnel", include_str!("../../sql/page/funnel.sql")),
@@ -265,6 +267,7 @@ fn value(parameter: &str, name: &str, question: &Question, span: &Span) -> Resul
         "filters" => span.filters.to_string(),
         // all together, as there is no such dimension
         "by" if name == "sales" && question.own("by").is_none() => "none".into(),
+        "by" if name == "audience" => question.by_one_of(TOLD)?.into(),
         "by" => question.by()?.into(),
         "limit" => match name {
             "latest" => question.limit(50, 1_000)?,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 mod app;
+mod audience;
 mod days;
 mod details;
 mod figures;

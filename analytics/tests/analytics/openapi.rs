@@ -40,6 +40,7 @@ async fn every_example_of_the_description_answers_as_described(pool: PgPool) {
             { "occurred_at": "2019-01-01T10:05:00Z", "event_type": "banner_click", "product": "clothes", "user_id": "a" },
             { "occurred_at": "2019-01-02T10:00:00Z", "event_type": "order", "product": "sneakers", "user_id": "b",
               "amount": "12.50", "currency": "USD", "city": "Kent", "latitude": 41.15, "longitude": -81.36 },
+            { "occurred_at": "2019-01-03T10:00:00Z", "event_type": "user_update", "user_id": "a", "region": "North" },
         ]),
     )
     .await;

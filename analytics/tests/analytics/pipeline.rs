@@ -1,9 +1,11 @@
 //! How the pipeline does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use events::Kafka;
+use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -54,6 +56,23 @@ async fn the_pipeline_tells_what_became_of_messages_and_how_soon(pool: PgPool) {
     ] {
         assert!(metrics.text.lines().any(|found| found == line), "{line} is missing in\n{}", metrics.text);
     }
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn many_viewers_get_one_answer_a_second(pool: PgPool) {
+    let app = App::start(&pool);
+    // two looks have different times from when they look back
+    let paths = ["/api/pipeline", "/api/pipeline?again"];
+    let told = join_all((0..20).map(|n| app.get(paths[n % 2]))).await;
+    let after = app.get("/api/pipeline").await;
+    for answer in told.iter().chain([&after]) {
+        assert_eq!((answer.status, &answer.headers["content-type"]), (200, &"application/json".parse().unwrap()));
+        assert_eq!(answer.text, told[0].text);
+    }
+    assert_eq!(app.client.post(format!("{}/api/pipeline", app.address)).send().await.unwrap().status(), 405);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_ne!(app.json("/api/pipeline").await["latency"]["since"], after.json()["latency"]["since"]);
     app.stop().await;
 }
 

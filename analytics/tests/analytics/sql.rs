@@ -541,6 +541,7 @@ async fn a_query_that_is_none_and_a_parameter_that_is_of_no_use_are_refused(pool
         ("daily?by=product", 400, "takes no by"),
         ("breakdown", 400, "\"by\" is missing"),
         ("breakdown?by=price", 400, "\"price\""),
+        ("audience?by=product", 400, "none of region, gender"),
         ("daily?tz=Mars", 400, "\"Mars\""),
         ("daily?sql=select+1", 400, "\"sql\""),
         ("daily?from=2010-11-06&to=2010-11-08&tz=America/St_Johns", 400, "comes twice in America/St_Johns"),
