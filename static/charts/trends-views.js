@@ -195,29 +195,34 @@ export const AUDIENCE = [
   { by: "region", name: "Region" },
 ];
 
-/** Users by what is known of them: [{by, name, rows of /api/breakdown}]. */
+/** Users by what is known of them: [{by, name, rows of /api/breakdown, told: rows of /api/audience instead}]. */
 export function audienceView(groups, page) {
-  const bars = groups.flatMap(({ by, name, rows }) =>
-    stated(rows)
-      .slice(0, 9)
-      .map((row) => ({ by, name, row, label: `${name}: ${groupName(by, row.value)}` })),
+  const bars = groups.flatMap(({ by, name, rows, told }) =>
+    (told ?? stated(rows)).slice(0, 9).map((row) => ({
+      row,
+      label: `${name}: ${groupName(by, row.value)}`,
+      events: told ? row.events : eventsOf(row),
+      orders: told ? "–" : format.count(row.order),
+      color: groupColor(by, row.value),
+      // filters go by what the events say
+      pick: told ? null : page.toggle(by, row.value),
+    })),
   );
+  const isTold = groups.some(({ told }) => told?.length);
   if (!bars.length) return nothing("No event of this range tells who made it. To see some:", CLICKSTREAM);
   return {
     label: `Users: ${bars.map(({ label, row }) => `${label} ${format.count(row.users)}`).join(", ")}.`,
     note: `Distinct users of the events that say so; whoever changed is a user of both.${
-      bars.some(({ by }) => by === "region")
-        ? ""
-        : " No event of this range tells a region: what user updates tell of users is no traffic, and in SQL as sql/users_by_region.sql."
+      isTold ? " Regions are what each user’s latest update told." : ""
     }`,
     legend: [],
     height: 32 + bars.length * 28,
     table: () => ({
       head: ["Who", "Users", "Events", "Orders"],
-      rows: bars.map(({ label, row }) => [label, format.count(row.users), format.count(eventsOf(row)), format.count(row.order)]),
-      picks: bars.map(({ by, row }) => page.toggle(by, row.value)),
+      rows: bars.map(({ label, row, events, orders }) => [label, format.count(row.users), format.count(events), orders]),
+      picks: bars.map(({ pick }) => pick),
     }),
-    pick: ({ dataIndex }) => page.toggle(bars[dataIndex].by, bars[dataIndex].row.value),
+    pick: ({ dataIndex }) => bars[dataIndex].pick,
     option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
       xAxis: [countAxis(theme, { id: "counts", axisLabel: { show: false } })],
@@ -231,7 +236,7 @@ export function audienceView(groups, page) {
           barMaxWidth: 18,
           itemStyle: { borderRadius: [0, 3, 3, 0] },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },
-          data: bars.map(({ by, row }) => ({ value: row.users, itemStyle: { color: groupColor(by, row.value) } })),
+          data: bars.map(({ row, color }) => ({ value: row.users, itemStyle: { color } })),
         },
       ],
     }),

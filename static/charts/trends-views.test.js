@@ -40,3 +40,16 @@ test("the scatter has the days with orders of each product", () => {
   assert.deepEqual(head, ["Day", "Clothes"]);
   assert.deepEqual(rows.map(([, orders]) => orders), ["4", "8"]);
 });
+
+test("a region that users told is shown as it was told, and is no filter", () => {
+  const groups = [
+    { by: "gender", name: "Gender", rows: [row("female", 1, 2), row(null, 9)] },
+    { by: "region", name: "Region", rows: [row(null, 10)], told: [{ value: "Oslo", users: 3, events: 12 }] },
+  ];
+  const view = audienceView(groups, page);
+  const { rows, picks } = view.table();
+  assert.deepEqual(rows.at(-1), ["Region: Oslo", "3", "12", "–"]);
+  assert.deepEqual(picks, [{ gender: "female" }, null]);
+  assert.match(view.note, /latest update/);
+  assert.doesNotMatch(audienceView([groups[0]], page).note, /latest update/);
+});

@@ -43,6 +43,11 @@ export class Trends {
     const systems = await Promise.all(named.map(async ({ value }) => [value, await by("os", { device: value })]));
     this.#cards.devices.show(devicesView(named, systems, page));
     const audience = await Promise.all(AUDIENCE.map(async (group) => ({ ...group, rows: await by(group.by) })));
+    const region = audience.at(-1);
+    if (!region.rows.some(({ value }) => value !== null)) {
+      // what users told of themselves, which their events do not repeat
+      region.told = (await page.read("/api/audience", { ...picked, by: region.by, limit: 50 }, signal)).rows;
+    }
     this.#cards.audience.show(audienceView(audience, page));
     this.#cards.scatter.show(scatterView((await readOrders(picked, null, signal)).byProduct, page));
     this.#print = print;
