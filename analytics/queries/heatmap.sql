@@ -12,8 +12,8 @@ with kept as (
     where event_type <> 'user_update'
 ),
 days as materialized (
-    select c.day, k.event_type, k.currency, c.events, c.amount,
-        c.first_quarter, c.first_quarter + cardinality(c.events_to) as after,
+    select c.day, k.cell_id, c.events, c.amount, c.first_quarter,
+        c.first_quarter + cardinality(c.events_to) as after,
         -- they are read many times: plain, not as they may be stored
         c.events_to || '{}'::integer[] as events_to, c.amounts_to || '{}'::numeric[] as amounts_to
     from cell_days c join kept k using (cell_id), (select shop_timezone() as tz) shop
@@ -21,30 +21,37 @@ days as materialized (
         and ($3::timestamptz is null or c.day >= ($3::timestamptz at time zone shop.tz)::date)
         and ($4::timestamptz is null or c.day <= ($4::timestamptz at time zone shop.tz)::date)
 ),
--- the quarters of these days within the range, with the one after, and of which hours of the zone's week they are
+-- the quarters of these days within the range, and in which of the zone's hours they are, numbered from a Monday
 quarters as (
-    select day, quarter, quarter = ending as is_end,
-        extract(isodow from local)::integer as weekday, extract(hour from local)::integer as hour
+    select day, quarter, ending,
+        floor(date_part('epoch', quarter_start(quarter) at time zone $2::text) / 3600)::integer + 72 as hour
     from (
         select day,
             greatest(quarter_of(day_start(day, shop.tz)), quarter_of($3::timestamptz)) as starting,
             least(quarter_of(day_start(day + 1, shop.tz)), quarter_of($4::timestamptz)) as ending
         from (select distinct day from days) d, (select shop_timezone() as tz) shop
-    ) d, generate_series(starting, ending) as quarter,
-        lateral (select quarter_start(quarter) at time zone $2::text as local) l
+    ) d, generate_series(starting, ending - 1) as quarter
 ),
-bounds as (
-    select day, quarter, weekday, hour
-    from (select *, lag((weekday, hour)) over (partition by day order by quarter) as before from quarters) q
-    where is_end or before is distinct from (weekday, hour)
+bounds as materialized (
+    select day, hour, quarter as starting, lead(quarter, 1, ending) over (partition by day order by quarter) as ending
+    from (select *, lag(hour) over (partition by day order by quarter) as before from quarters) q
+    where before is distinct from hour
 ),
--- what the day had before each bound
-totals as (
-    select d.day, b.quarter, b.weekday, b.hour, d.event_type, d.currency,
-        sum(case when b.quarter >= d.after then d.events else coalesce(d.events_to[b.quarter - d.first_quarter], 0) end) as events,
-        sum(case when b.quarter >= d.after then d.amount else coalesce(d.amounts_to[b.quarter - d.first_quarter], 0 * d.amount) end) as amount
+-- differences of what the day had before the bounds
+folded as (
+    select mod(mod(b.hour, 168) + 168, 168) as hour, d.cell_id,
+        sum(
+            case when b.ending >= d.after then d.events else coalesce(d.events_to[b.ending - d.first_quarter], 0) end
+            - case when b.starting >= d.after then d.events else coalesce(d.events_to[b.starting - d.first_quarter], 0) end
+        ) as events,
+        sum(
+            case when d.amount is not null then
+                case when b.ending >= d.after then d.amount else coalesce(d.amounts_to[b.ending - d.first_quarter], 0) end
+                - case when b.starting >= d.after then d.amount else coalesce(d.amounts_to[b.starting - d.first_quarter], 0) end
+            end
+        ) as amount
     from days d join bounds b using (day)
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2
 ),
 -- what is not folded yet, or has to be counted from the rows
 singles as (
@@ -65,10 +72,8 @@ singles as (
     group by 1, 2, 3
 ),
 hours as (
-    select weekday, hour, event_type, currency,
-        lead(events) over later - events as events, lead(amount) over later - amount as amount
-    from totals
-    window later as (partition by day, event_type, currency order by quarter)
+    select hour / 24 + 1 as weekday, hour % 24 as hour, event_type, currency, events, amount
+    from folded join kept using (cell_id)
     union all
     select extract(isodow from local)::integer, extract(hour from local)::integer, event_type, currency, events, amount
     from singles, lateral (select quarter_start(quarter) at time zone $2::text as local) l
