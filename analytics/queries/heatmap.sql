@@ -21,16 +21,17 @@ days as materialized (
         and ($3::timestamptz is null or c.day >= ($3::timestamptz at time zone shop.tz)::date)
         and ($4::timestamptz is null or c.day <= ($4::timestamptz at time zone shop.tz)::date)
 ),
+-- once a day, not a quarter
+spans as materialized (
+    select day, greatest(quarter_of(day_start(day, shop.tz)), quarter_of($3::timestamptz)) as starting,
+        least(quarter_of(day_start(day + 1, shop.tz)), quarter_of($4::timestamptz)) as ending
+    from (select distinct day from days) d, (select shop_timezone() as tz) shop
+),
 -- the quarters of these days within the range, and in which of the zone's hours they are, numbered from a Monday
-quarters as (
+quarters as materialized (
     select day, quarter, ending,
         floor(date_part('epoch', quarter_start(quarter) at time zone $2::text) / 3600)::integer + 72 as hour
-    from (
-        select day,
-            greatest(quarter_of(day_start(day, shop.tz)), quarter_of($3::timestamptz)) as starting,
-            least(quarter_of(day_start(day + 1, shop.tz)), quarter_of($4::timestamptz)) as ending
-        from (select distinct day from days) d, (select shop_timezone() as tz) shop
-    ) d, generate_series(starting, ending - 1) as quarter
+    from spans, generate_series(starting, ending - 1) as quarter
 ),
 bounds as materialized (
     select day, hour, quarter as starting, lead(quarter, 1, ending) over (partition by day order by quarter) as ending
