@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::Analytics;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Span, View};
+use crate::span::{Span, View, query_of_span};
 
 /// What the view `users` knows of users and this counts by.
 pub(crate) const TOLD: &[&str] = &["region", "gender", "age_group", "membership_level"];
@@ -33,21 +33,7 @@ pub(crate) async fn audience(analytics: Data<Analytics>, request: HttpRequest) -
     let asking = async {
         let connection = &mut *analytics.pool.acquire().await?;
         let span = Span::of(&question, View::Rows, &analytics.known.zones, connection).await?;
-        let rows = sqlx::query_file_as!(
-            Group,
-            "queries/audience.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-            by,
-            limit,
-        )
-        .fetch_all(connection)
-        .await?;
+        let rows = query_of_span!(Group, "queries/audience.sql", span, by, limit).fetch_all(connection).await?;
         Ok(Audience { rows })
     };
     Ok(Answer(in_time(asking).await?))

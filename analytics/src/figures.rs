@@ -15,7 +15,7 @@ use crate::problem::{Problem, in_time};
 use crate::question::Question;
 use crate::sales::Orders;
 use crate::sessions::{self, SessionDays};
-use crate::span::{Span, View, Zones};
+use crate::span::{Span, View, Zones, query_of_span};
 use crate::users::{Pending, Sets, Users};
 
 /// A hundred years: more than anyone has events of.
@@ -146,20 +146,7 @@ pub(crate) async fn daily(analytics: Data<Analytics>, request: HttpRequest) -> R
 impl Daily {
     pub(crate) async fn of(question: &Question, known: &Known, connection: &mut PgConnection) -> Result<Self, Problem> {
         let span = Span::of(question, View::ByDay, &known.zones, connection).await?;
-        let rows = sqlx::query_file_as!(
-            Day,
-            "queries/daily.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-            MAX_DAYS + 1,
-        )
-        .fetch_all(connection)
-        .await?;
+        let rows = query_of_span!(Day, "queries/daily.sql", span, MAX_DAYS + 1).fetch_all(connection).await?;
         if rows.len() as i64 > MAX_DAYS {
             let [from, to] = [("from", question.from), ("to", question.to)]
                 .map(|(name, bound)| bound.map_or(format!("no {name}"), |bound| format!("{name} \"{bound}\"")));
@@ -192,21 +179,8 @@ impl Breakdown {
             return Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() });
         }
         let span = Span::of(question, View::By(by), &known.zones, connection).await?;
-        let rows = sqlx::query_file_as!(
-            Counted,
-            "queries/breakdown.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-            by,
-            limit,
-        )
-        .fetch_all(&mut *connection)
-        .await?;
+        let rows =
+            query_of_span!(Counted, "queries/breakdown.sql", span, by, limit).fetch_all(&mut *connection).await?;
         let users = known.sets.users(&span, View::By(by), connection).await?;
         Ok(Self { rows: rows.into_iter().map(|row| row.with(&users)).collect() })
     }
@@ -238,18 +212,7 @@ pub(crate) async fn totals(analytics: Data<Analytics>, request: HttpRequest) -> 
 impl Totals {
     pub(crate) async fn of(question: &Question, known: &Known, connection: &mut PgConnection) -> Result<Self, Problem> {
         let span = Span::of(question, View::Whole, &known.zones, connection).await?;
-        let all = sqlx::query_file!(
-            "queries/totals.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-        )
-        .fetch_one(&mut *connection)
-        .await?;
+        let all = query_of_span!("queries/totals.sql", span).fetch_one(&mut *connection).await?;
         let users = known.sets.users(&span, View::Whole, connection).await?;
         let users_of_all = users.of(None);
         let sessions = sessions::count(question, known, connection).await?;

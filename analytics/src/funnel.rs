@@ -12,7 +12,7 @@ use crate::Analytics;
 use crate::figures::{Known, Lag};
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Source, Span, View};
+use crate::span::{Source, Span, View, query_of_span};
 use crate::users::Pending;
 
 /// Names of the stages that the SQL function `funnel_stage` numbers from 1.
@@ -156,19 +156,7 @@ async fn kept(
 }
 
 async fn rows(span: &Span, by: Option<&str>, connection: &mut PgConnection) -> Result<Stages, Problem> {
-    let rows = sqlx::query_file!(
-        "queries/funnel/rows.sql",
-        span.source.as_str(),
-        span.tz,
-        span.starting,
-        span.ending,
-        span.from_day,
-        span.to_day,
-        span.filters,
-        by,
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = query_of_span!("queries/funnel/rows.sql", span, by).fetch_all(connection).await?;
     let mut stages = Stages::new();
     for row in rows {
         stages.entry(row.value).or_default()[row.stage as usize - 1] =

@@ -9,7 +9,7 @@ use crate::Analytics;
 use crate::figures::Amount;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Span, View};
+use crate::span::{Span, View, query_of_span};
 
 #[derive(Serialize)]
 struct Heatmap {
@@ -39,19 +39,7 @@ pub(crate) async fn heatmap(analytics: Data<Analytics>, request: HttpRequest) ->
     let asking = async {
         let mut connection = analytics.pool.acquire().await?;
         let span = Span::of(&question, View::Whole, &analytics.known.zones, &mut connection).await?;
-        let rows = sqlx::query_file_as!(
-            Hour,
-            "queries/heatmap.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-        )
-        .fetch_all(&mut *connection)
-        .await?;
+        let rows = query_of_span!(Hour, "queries/heatmap.sql", span).fetch_all(&mut *connection).await?;
         Ok(Heatmap { tz: span.tz, rows })
     };
     Ok(Answer(in_time(asking).await?))

@@ -13,7 +13,7 @@ use crate::Analytics;
 use crate::figures::rfc3339;
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Span, View};
+use crate::span::{Span, View, query_of_span};
 
 /// The event as a JSON object: all that it holds, and where it came from.
 type Event = Json<Box<RawValue>>;
@@ -116,20 +116,5 @@ async fn rows(
     limit: i64,
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_file_as!(
-        Row,
-        "queries/stored.sql",
-        span.source.as_str(),
-        span.tz,
-        span.starting,
-        span.ending,
-        span.from_day,
-        span.to_day,
-        span.filters,
-        event_id,
-        limit,
-        since,
-    )
-    .fetch_all(connection)
-    .await
+    query_of_span!(Row, "queries/stored.sql", span, event_id, limit, since).fetch_all(connection).await
 }

@@ -12,7 +12,7 @@ use crate::Analytics;
 use crate::figures::{Amount, Breakdown, Known, Totals};
 use crate::problem::{Problem, in_time};
 use crate::question::Question;
-use crate::span::{Source, Span, View};
+use crate::span::{Span, View};
 
 const ORDER: &str = "order";
 
@@ -83,7 +83,7 @@ pub(crate) async fn places(analytics: Data<Analytics>, request: HttpRequest) -> 
     let asking = async {
         let connection = &mut *analytics.pool.acquire().await?;
         let span = Span::of(&question, View::Rows, &analytics.known.zones, connection).await?;
-        let [from_day, to_day] = dates(&span);
+        let [from_day, to_day] = span.dates();
         let rows = sqlx::query_file_as!(
             Place,
             "queries/places.sql",
@@ -116,7 +116,7 @@ impl Sales {
             *types = vec![ORDER.into()];
         }
         let span = Span::of(&question, View::Rows, &known.zones, connection).await?;
-        let [from_day, to_day] = dates(&span);
+        let [from_day, to_day] = span.dates();
         let sold = sqlx::query_file_as!(
             Sold,
             "queries/sales.sql",
@@ -185,9 +185,4 @@ impl Sale {
             ..plain
         }
     }
-}
-
-/// The days of the range, where they are no ranges of time.
-fn dates(span: &Span) -> [Option<chrono::NaiveDate>; 2] {
-    if span.source == Source::DatedRows { [span.from_day, span.to_day] } else { [None, None] }
 }

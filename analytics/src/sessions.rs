@@ -163,6 +163,7 @@ impl Sessions {
                 sums.add(row.micros, 1, row.events.into(), i64::from(row.orders > 0));
             }
         } else {
+            let [from_day, to_day] = span.dates();
             let mut found = sqlx::query_file!(
                 "queries/sessions/rows.sql",
                 way.gap,
@@ -170,8 +171,8 @@ impl Sessions {
                 span.ending,
                 span.filters,
                 span.tz,
-                (span.source == Source::DatedRows).then_some(span.from_day).flatten(),
-                (span.source == Source::DatedRows).then_some(span.to_day).flatten(),
+                from_day,
+                to_day,
             )
             .fetch(&mut *connection);
             while let Some(row) = found.try_next().await? {
@@ -246,6 +247,7 @@ pub(crate) async fn windows(
         .await?
     } else {
         let span = &way.span;
+        let [from_day, to_day] = span.dates();
         sqlx::query_file_as!(
             Found,
             "queries/sessions/rows_page.sql",
@@ -254,8 +256,8 @@ pub(crate) async fn windows(
             span.ending,
             span.filters,
             span.tz,
-            (span.source == Source::DatedRows).then_some(span.from_day).flatten(),
-            (span.source == Source::DatedRows).then_some(span.to_day).flatten(),
+            from_day,
+            to_day,
             after,
             after_user,
             most

@@ -10,6 +10,23 @@ use tokio::sync::OnceCell;
 use crate::problem::Problem;
 use crate::question::{Bound, Question, is_kept};
 
+/// `sqlx::query_file!`, with a row's type `sqlx::query_file_as!`, of a query whose first seven parameters are a span.
+macro_rules! query_of_span {
+    ($row:ident, $file:tt, $span:expr $(, $more:expr)*) => {
+        sqlx::query_file_as!(
+            $row, $file, $span.source.as_str(), $span.tz, $span.starting, $span.ending, $span.from_day, $span.to_day,
+            $span.filters $(, $more)*
+        )
+    };
+    ($file:tt, $span:expr $(, $more:expr)*) => {
+        sqlx::query_file!(
+            $file, $span.source.as_str(), $span.tz, $span.starting, $span.ending, $span.from_day, $span.to_day,
+            $span.filters $(, $more)*
+        )
+    };
+}
+pub(crate) use query_of_span;
+
 /// The names of the time zones that PostgreSQL knows, read once: reading them takes it a while.
 #[derive(Default)]
 pub(crate) struct Zones(OnceCell<HashMap<String, String>>);
@@ -86,6 +103,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The days of the range, where they are no ranges of time.
+    pub(crate) fn dates(&self) -> [Option<NaiveDate>; 2] {
+        if self.source == Source::DatedRows { [self.from_day, self.to_day] } else { [None, None] }
+    }
+
     /// All events there are.
     pub(crate) fn everything() -> Self {
         Self {

@@ -15,7 +15,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::figures::rfc3339;
 use crate::problem::Problem;
-use crate::span::{Source, Span, View};
+use crate::span::{Source, Span, View, query_of_span};
 
 /// Sets that take more bytes than this, as PostgreSQL holds them, are not kept in memory but read for
 /// each question.
@@ -103,19 +103,7 @@ impl Sets {
         {
             return Ok(users);
         }
-        let rows = sqlx::query_file!(
-            "queries/users.sql",
-            span.source.as_str(),
-            span.tz,
-            span.starting,
-            span.ending,
-            span.from_day,
-            span.to_day,
-            span.filters,
-            dimension,
-        )
-        .fetch_all(connection)
-        .await?;
+        let rows = query_of_span!("queries/users.sql", span, dimension).fetch_all(connection).await?;
         Ok(Users { counts: rows.into_iter().map(|row| (row.value, row.users)).collect(), pending: None })
     }
 
