@@ -8,7 +8,7 @@
 -- $7 filters, as picked_events takes them
 -- $8 the one event to find, or null
 -- $9 events at the most
--- $10 no event that was stored before, or null
+-- $10, $11 half-open range of the times of storing, null for no bound
 select
     (
         select json_object_agg(key, value order by place)
@@ -27,7 +27,8 @@ from (
             and ($6::date is null or (e.occurred_at at time zone $2::text)::date < $6::date)
         ))
         and ($8::uuid is null or e.event_id = $8::uuid)
-        and e.stored_at >= coalesce($10::timestamptz, '-infinity')
+        and ($10::timestamptz is null or e.stored_at >= $10::timestamptz)
+        and ($11::timestamptz is null or e.stored_at < $11::timestamptz)
     order by e.stored_at desc, e.occurred_at desc, e.event_id
     limit $9::bigint
 ) newest,

@@ -72,7 +72,7 @@ pub(crate) async fn event(analytics: Data<Analytics>, id: Path<String>) -> Resul
     let event_id = Uuid::parse_str(&id).map_err(|_| Problem::parameter("event_id", &id, "is no UUID"))?;
     in_time(async {
         let mut connection = analytics.pool.acquire().await?;
-        if let Some(row) = rows(&Span::everything(), Some(event_id), None, 1, &mut connection).await?.pop() {
+        if let Some(row) = rows(&Span::everything(), Some(event_id), [None, None], 1, &mut connection).await?.pop() {
             let Row { event, stored_at, topic, partition, offset } = row;
             return Ok(Either::Left(Answer(Stored { state: "stored", stored_at, topic, partition, offset, event })));
         }
@@ -94,27 +94,31 @@ pub(crate) async fn event(analytics: Data<Analytics>, id: Path<String>) -> Resul
     .await
 }
 
-/// The events that were stored last. Looks back from the last batch in growing steps: the times of
-/// storing are indexed by blocks, for an index of each row would cost a bulk load a tenth of its time.
+/// The events that were stored last. Looks back from the last batch in growing steps, none of which reads what
+/// another has read: the times of storing are indexed by blocks, for an index of each row would cost a bulk load a
+/// tenth of its time.
 async fn newest(span: &Span, limit: i64, connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
     let last = sqlx::query_scalar!("select max(updated_at) from consumer_offsets").fetch_one(&mut *connection).await?;
-    // a tenth of a second to a day
-    for step in 0..5 {
-        let since = last.map(|last| last - TimeDelta::milliseconds(100 * 30_i64.pow(step)));
-        let found = rows(span, None, since, limit, connection).await?;
+    let mut found = Vec::new();
+    let mut before = None;
+    // a tenth of a second to three years, then all that is left
+    for step in 0..=15 {
+        let since = last.filter(|_| step < 15).map(|last| last - TimeDelta::milliseconds(100 * 4_i64.pow(step)));
+        found.extend(rows(span, None, [since, before], limit - found.len() as i64, connection).await?);
         if since.is_none() || found.len() as i64 == limit {
-            return Ok(found);
+            break;
         }
+        before = since;
     }
-    rows(span, None, None, limit, connection).await
+    Ok(found)
 }
 
 async fn rows(
     span: &Span,
     event_id: Option<Uuid>,
-    since: Option<DateTime<Utc>>,
+    [since, before]: [Option<DateTime<Utc>>; 2],
     limit: i64,
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<Row>> {
-    query_of_span!(Row, "queries/stored.sql", span, event_id, limit, since).fetch_all(connection).await
+    query_of_span!(Row, "queries/stored.sql", span, event_id, limit, since, before).fetch_all(connection).await
 }

@@ -42,9 +42,11 @@ async fn the_latest_events_are_found_however_long_ago_they_were_stored(pool: PgP
         &pool,
         json!([
             { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "last", "stored_at": "2026-01-05T00:00:00Z" },
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a step", "stored_at": "2026-01-04T23:59:59.9Z" },
             { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a second", "stored_at": "2026-01-04T23:59:59Z" },
             { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "an hour", "stored_at": "2026-01-04T23:00:00Z" },
             { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a year", "stored_at": "2025-01-05T00:00:00Z" },
+            { "occurred_at": "2019-01-01T10:00:00Z", "user_id": "a decade", "stored_at": "2016-01-05T00:00:00Z" },
         ]),
     )
     .await;
@@ -56,12 +58,12 @@ async fn the_latest_events_are_found_however_long_ago_they_were_stored(pool: PgP
     .await
     .unwrap();
     let app = App::start(&pool);
-    for limit in 1..=5 {
+    for limit in 1..=7 {
         let latest = app.json(&format!("/api/latest?limit={limit}")).await;
         let users: Vec<&str> =
             latest["rows"].as_array().unwrap().iter().map(|row| row["user_id"].as_str().unwrap()).collect();
-        let all = ["last", "a second", "an hour", "a year"];
-        assert_eq!(users, all[..limit.min(4)]);
+        let all = ["last", "a step", "a second", "an hour", "a year", "a decade"];
+        assert_eq!(users, all[..limit.min(6)]);
     }
     app.stop().await;
 }
