@@ -145,9 +145,9 @@ impl Publisher {
             // full batches matter more than a message's own delay (default: 5 ms)
             .set("linger.ms", "20")
             // bounds the memory of what is sent and not acknowledged (default: 1 GB)
-            .set("queue.buffering.max.kbytes", "65536")
-            // the first limit to bind: about a second of publishing (default: 100,000)
-            .set("queue.buffering.max.messages", "150000")
+            .set("queue.buffering.max.kbytes", "32768")
+            // the first limit to bind: a quarter of a second of publishing (default: 100,000)
+            .set("queue.buffering.max.messages", "40000")
             // then we send it again ourselves, and can say so (default: 300 s)
             .set("message.timeout.ms", "30000");
         let producer = config.create_with_context(deliveries.clone()).context("configure the Kafka producer")?;
