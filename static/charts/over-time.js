@@ -180,15 +180,23 @@ export class OverTime {
     const before = this.#page.compared(range);
     const resolution = this.#resolution(range);
     const inTrends = this.#page.state.section === "trends";
-    const readAll = () =>
-      Promise.all([
-        readDays(range, resolution, signal),
-        readOrders(range, resolution, signal),
+    const isOther = JSON.stringify(range) !== JSON.stringify(this.#shown?.range);
+    const readAll = async () => {
+      const [all, earlier] = await Promise.all([
+        readCounts(range, resolution, signal),
         before && readCounts(before, resolution, signal),
       ]);
+      // the largest card need not wait for the others, nor share the servers with them
+      if (isOther && !before && all.some(sumOf)) this.#cards.daily.show(dailyView(this.#inBuckets(range, all)));
+      const [devices, orders] = await Promise.all([
+        readDevices(range, signal),
+        readOrders(range, resolution, signal),
+      ]);
+      return { all, earlier, ...devices, ...orders };
+    };
     // Another range or filter has other figures, which need not wait for its totals. They may be older than these,
     // so they are read once more.
-    const reading = inTrends && JSON.stringify(range) !== JSON.stringify(this.#shown?.range) ? readAll() : null;
+    const reading = inTrends && isOther ? readAll() : null;
     reading?.catch(() => {});
     const [totals, totalsBefore] = await Promise.all([
       read("/api/totals", range, signal),
@@ -221,10 +229,10 @@ export class OverTime {
       this.#showChoice();
       return this.#showParts();
     }
-    const [days, orders, earlier] = await (reading ?? readAll());
+    const { earlier, ...figures } = await (reading ?? readAll());
     const compared = before && this.#moved(earlier, before, range, resolution);
     const isEarly = reading !== null;
-    this.#shown = { range, totals, print, usersPrint, resolution, compared, charted: true, isEarly, ...days, ...orders };
+    this.#shown = { range, totals, print, usersPrint, resolution, compared, charted: true, isEarly, ...figures };
     this.#show();
   }
 
@@ -251,25 +259,29 @@ export class OverTime {
     this.#showChoice();
     if (this.#showEmpty()) return;
 
-    const { zone } = this.#clock;
-    const group = this.#picker.groupOf(range);
-    const whole = bucketsOf(range, group, zone);
-    const counted = sumBy([...all, ...(compared ?? [])], whole, group, sumOf);
-    const list = FINE[group] ? whole : withoutPauses(whole, counted.map((n) => n > 0));
-    const shown = {
-      all,
-      list,
-      group,
-      today: FINE[group] ? new Date(this.#clock.now()).toISOString() : this.#clock.today,
-      period: format.dayRange(range.from, range.to, zone),
-      compared: compared && { rows: compared, ...totals.compared },
-    };
+    const shown = this.#inBuckets(range, all, compared && { rows: compared, ...totals.compared });
     this.#cards.orders.show(ordersView({ ...shown, byProduct, page: this.#page }));
     this.#cards.daily.show(dailyView(shown));
-    this.#list = list;
+    this.#list = shown.list;
     this.mark(this.#marked);
     this.#showDevices(devices);
     this.#showParts();
+  }
+
+  /** What the charts over time take, of rows of counts by day or by the key of a fine group. */
+  #inBuckets(range, all, compared) {
+    const { zone, today } = this.#clock;
+    const group = this.#picker.groupOf(range);
+    const whole = bucketsOf(range, group, zone);
+    const counted = sumBy([...all, ...(compared?.rows ?? [])], whole, group, sumOf);
+    return {
+      all,
+      list: FINE[group] ? whole : withoutPauses(whole, counted.map((n) => n > 0)),
+      group,
+      today: FINE[group] ? new Date(this.#clock.now()).toISOString() : today,
+      period: format.dayRange(range.from, range.to, zone),
+      compared,
+    };
   }
 
   #showParts() {
@@ -305,11 +317,6 @@ export class OverTime {
       }),
     );
   }
-}
-
-async function readDays(range, resolution, signal) {
-  const [all, devices] = await Promise.all([readCounts(range, resolution, signal), readDevices(range, signal)]);
-  return { all, ...devices };
 }
 
 const SIZES = { minute: "1m", quarter: "15m", hour: "1h" };
