@@ -15,8 +15,12 @@ from page import Page
 from shopwindow import wait_until
 
 SECTIONS = ["live", "trends", "sales", "funnel", "windows", "data", "pipeline"]
-# on which card a filter is clicked (none: the source is chosen), and which card is to be drawn anew, by section
-CLICKED = {"trends": ("devices", "daily"), "sales": (None, "sales-products"), "funnel": ("funnel-by", "stages")}
+# on which card a filter is clicked, and which card is to show other figures then, by section
+CLICKED = {
+    "trends": ("devices", "daily"),
+    "sales": ("sales-types", "sales-types"),
+    "funnel": ("funnel-by", "stages"),
+}
 
 # Runs before the page's own script: notes when the first card that is shown has its figures, and when all have.
 NOTE = """
@@ -37,26 +41,24 @@ const loads = [...performance.getEntriesByType('navigation'), ...performance.get
 return { painted: paint.startTime, ...noted, bytes: loads.reduce((sum, load) => sum + load.transferSize, 0) };
 """
 
-# A click on a card's filter, until the frame after the one in which the watched card was drawn anew.
+# A click on a card's filter, until the frame after the one in which the watched card has other figures, which the
+# label of its chart or table tells.
 CLICK = """
 const [picking, watched, done] = arguments;
-const source = document.getElementById('source');
-const choose = () => {
-  source.value = source.value ? '' : [...source.options].find((option) => option.value).value;
-  source.dispatchEvent(new Event('change', { bubbles: true }));
-};
 const find = () => [...document.querySelectorAll(`#${picking} button.picks`)].find((button) => button.checkVisibility());
-if (picking && !find()) document.querySelector(`#${picking} [data-toggle]`).click();
-const filter = picking && find();
+if (!find()) document.querySelector(`#${picking} [data-toggle]`).click();
+const filter = find();
+const card = document.getElementById(watched);
+const said = () => card.querySelector('caption')?.textContent + card.querySelector('[role=img]').getAttribute('aria-label');
+const before = said();
 const began = performance.now();
 const drawn = new MutationObserver(() => {
-  if (document.getElementById(watched).dataset.state !== 'ready') return;
+  if (said() === before) return;
   drawn.disconnect();
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
 });
-drawn.observe(document.getElementById(watched), { attributeFilter: ['data-state'] });
-if (picking) filter.click();
-else choose();
+drawn.observe(card, { subtree: true, childList: true, characterData: true, attributeFilter: ['aria-label'] });
+filter.click();
 """
 
 # Notes each figure of today's orders with the time of day.

@@ -34,7 +34,7 @@ import { Windows } from "./windows.js";
 
 const { tz, today } = document.body.dataset;
 const clock = new ShopClock(tz, today);
-const page = new Page(clock, () => overTime.figures?.range ?? null);
+const page = new Page(clock, () => overTime.range);
 clock.choose(page.state.tz);
 const freshness = new Freshness(clock);
 const cards = Object.fromEntries(["rate", "today", "orders", "devices", "daily", "windows"].map((name) => [name, page.card(name)]));
@@ -198,7 +198,11 @@ function showDay() {
 
 // ---- over time ----
 
-const overTime = new OverTime(clock, cards, page, () => rangeJob.restart());
+const overTime = new OverTime(clock, cards, page, () => {
+  // what it reads is of another range
+  sectionJob.drop();
+  rangeJob.restart();
+});
 
 const rangeJob = new Paced(
   readRange,
@@ -208,14 +212,17 @@ const rangeJob = new Paced(
 
 async function readRange(signal) {
   await dayKnown();
+  const { section } = page.state;
+  // the charts over time are a part of Trends, and come first there
+  const atOnce = overTime.range !== null && section !== "trends" && section in sections;
+  if (atOnce) sectionJob.request();
   const { empty, nothing, again } = await overTime.read(signal);
   showEmpty(empty);
   showTitle();
   heard();
   if (empty || nothing) return again;
-  const { section } = page.state;
   if (section === "windows") showWindows();
-  else if (sections[section]) sectionJob.request();
+  else if (section in sections && !atOnce) sectionJob.request();
   return again;
 }
 

@@ -44,7 +44,7 @@ export class OverTime {
     this.#cards = cards;
     this.#picker = new Picker(() => {
       // a change of grouping or device mostly needs no reading
-      const wanted = this.#overview && this.#wanted();
+      const wanted = this.range;
       const known = this.#shown?.charted && this.#shown.resolution === this.#resolution(wanted);
       if (known && JSON.stringify(wanted) === JSON.stringify(this.#shown.range)) this.#show();
       else restart();
@@ -81,6 +81,11 @@ export class OverTime {
   /** The fine group of the charts over time; null where they are of days. */
   get resolution() {
     return this.#shown?.resolution ?? null;
+  }
+
+  /** The range that is asked for, as far as that is known without reading; null where it is not. */
+  get range() {
+    return this.#overview && this.#wanted();
   }
 
   /** The range that is shown, with filters and zone, and a print of its figures; null while there is none. */
@@ -125,7 +130,7 @@ export class OverTime {
    */
   async read(signal) {
     // where data is mostly is known, and the figures need not wait for it
-    const early = this.#overview && this.#wanted();
+    const early = this.range;
     const reading = early && this.#readFigures(early, signal);
     reading?.catch(() => {});
     const totals = await read("/api/totals", this.#zoneOnly(), signal);

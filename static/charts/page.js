@@ -11,8 +11,8 @@
 // as all reads), and when what is picked has changed. It is never called twice at once. `signal` is aborted when the
 // answer is of no use any more, and `page.read` then throws, which is to pass. What it throws is shown to the reader,
 // and a ReadError whose `retry` is not false is tried again. It may resolve to a number of milliseconds after which it
-// wants to be called again. Sections of ranges (all but Data and Pipeline) are called only while there are events in the
-// range.
+// wants to be called again. Sections of ranges (all but Data and Pipeline) are called only when the range is known; what
+// they show is hidden while there are no events in it.
 
 import { go, onAddress } from "./address.js";
 import { read } from "./api.js";
@@ -33,7 +33,7 @@ export class Page {
   state = readState(location.search);
   #range;
 
-  /** `range()` gives the range that is shown, {from, to}, or null while it is not known. */
+  /** `range()` gives the range that is asked for, {from, to}, or null while it is not known. */
   constructor(clock, range) {
     this.clock = clock;
     this.#range = range;

@@ -571,6 +571,8 @@ async fn the_last_hour_is_shown_by_the_minute_and_what_is_clicked_filters() {
     browser.until(search, json!("?section=trends&range=1h&site_version=desktop")).await;
     let expected = demo.json("api/totals?site_version=desktop").await["events"].take();
     browser.until(&all, json!(["banner_show", "banner_click", "order"].map(|key| &expected[key]))).await;
+    let alone = "return /Mobile 0 /.test(document.querySelector('#devices [role=img]').getAttribute('aria-label'))";
+    browser.until(alone, json!(true)).await;
     browser.click_drawn("#devices canvas", desktop).await;
     browser.until(search, json!("?section=trends&range=1h")).await;
     browser.until(&all, counts).await;

@@ -27,17 +27,20 @@ export class Funnel {
     const compared = page.compared();
     const funnel = (parameters) => page.read("/api/funnel", parameters, signal);
     const parts = (dimension, limit) => funnel({ ...picked, by: dimension, limit });
-    const [totals, stages, before, values, products] = await Promise.all([
+    const [totals, stages, before] = await Promise.all([
       page.read("/api/totals", picked, signal),
       funnel(picked),
       compared && Promise.all([funnel(compared), page.read("/api/totals", compared, signal)]),
-      parts(by, VALUES),
-      // all of them, for the largest are not those with the most events
-      parts("product", 1_000),
     ]);
+    // what the others say need not be known for these
     this.#showTiles(totals, stages.rows, before);
     this.#cards.stages.show(stagesView(stages.rows, before?.[0].rows, page));
-    this.#cards["funnel-by"].show(byView(values.rows, by, page));
+    const [products, values] = await Promise.all([
+      // all of them, for those that lose the most are not those with the most events
+      parts("product", 1_000),
+      by === "product" ? null : parts(by, VALUES),
+    ]);
+    this.#cards["funnel-by"].show(byView(values?.rows ?? largest(products.rows), by, page));
     this.#cards["funnel-lost"].show(lostView(products.rows, page));
     const { pending } = stages;
     document.getElementById("funnel-pending").textContent = pending
@@ -60,4 +63,10 @@ export class Funnel {
     const rates = before && usersBefore ? said(buyers / users, buyersBefore / usersBefore) : null;
     showNote("conversion", rates ?? "buyers of all users");
   }
+}
+
+/** The rows of the first values, which are those with the most events. */
+function largest(rows) {
+  const values = [...new Set(rows.map(({ value }) => value))].slice(0, VALUES);
+  return rows.filter(({ value }) => values.includes(value));
 }

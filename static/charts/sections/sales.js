@@ -51,6 +51,8 @@ export class Sales {
   #screen = document.getElementById("sales-screen");
   /** The figures that are shown, and what they were read for. */
   #shown = null;
+  /** What comes in now. */
+  #live = null;
   /** The answers of the cards, by dimension. */
   #answers = {};
   #customersAt = -Infinity;
@@ -68,6 +70,10 @@ export class Sales {
     onAddress(() => this.#show());
   }
 
+  #asked() {
+    return JSON.stringify([this.#page.picked(), this.#page.compared()]);
+  }
+
   #choose(change) {
     go(writeState(location.search, change));
   }
@@ -76,27 +82,37 @@ export class Sales {
     const page = this.#page;
     const picked = page.picked();
     const compared = page.compared();
+    const asked = this.#asked();
     const sales = (parameters) => page.read("/api/sales", parameters, signal).then(({ rows }) => rows);
-    const [[total], before, live] = await Promise.all([sales(picked), compared && sales(compared), this.#readLive(signal)]);
+    const readBars = async (by) => {
+      const limit = by === "user_id" ? CUSTOMERS : MOST;
+      const [now, before] = await Promise.all([
+        sales({ ...picked, by, limit }),
+        compared && sales({ ...compared, by, limit: MOST }),
+      ]);
+      return { now, before };
+    };
+    // first what there is of any order; the many dimensions that few orders tell share the servers then
+    const [[total], before, products] = await Promise.all([
+      sales(picked),
+      compared && sales(compared),
+      readBars("product"),
+    ]);
     const print = JSON.stringify([picked, compared, total]);
     const isNew = print !== this.#shown?.print;
-    const asked = JSON.stringify([picked, compared]);
     if (asked !== this.#shown?.asked) this.#customersAt = -Infinity;
     if (isNew) this.#customersStale = true;
     const customers = this.#customersStale && performance.now() - this.#customersAt > CUSTOMERS_AGE;
     // the cards stay as they are until theirs are read; unless all of them are, the next time reads them again
-    const known = { live, total, before: before?.[0], compared: Boolean(compared), asked };
-    this.#shown = { ...known, print: isNew ? null : print };
+    this.#shown = { total, before: before?.[0], compared: Boolean(compared), asked, print: isNew ? null : print };
+    this.#answers.product = products;
     this.#showFigures();
-    const bars = [...BARS, ...SCREENS].filter(({ by }) => (by === "user_id" ? customers : isNew));
+    this.#showBars("product");
+    const rest = [...BARS, ...SCREENS].filter(({ by }) => by !== "product" && (by === "user_id" ? customers : isNew));
     await Promise.all([
-      ...bars.map(async ({ by }) => {
-        const limit = by === "user_id" ? CUSTOMERS : MOST;
-        const [now, before] = await Promise.all([
-          sales({ ...picked, by, limit }),
-          compared && sales({ ...compared, by, limit: MOST }),
-        ]);
-        this.#answers[by] = { now, before };
+      this.#readLive(signal),
+      ...rest.map(async ({ by }) => {
+        this.#answers[by] = await readBars(by);
         this.#showBars(by);
       }),
       isNew && this.#readOthers(picked, compared, sales, signal),
@@ -112,20 +128,18 @@ export class Sales {
 
   async #readOthers(picked, compared, sales, signal) {
     const earlier = { ...picked, ...(compared ?? comparedRange(picked, "previous")) };
-    const product = { by: "product", limit: MOST };
-    const [failed, states, { rows: places }, now, before] = await Promise.all([
+    const [failed, states, { rows: places }, before] = await Promise.all([
       sales({ ...picked, by: "status", limit: MOST }),
       sales({ ...picked, by: "state", limit: MOST }),
       this.#page.read("/api/places", { ...picked, limit: MOST }, signal),
-      sales({ ...picked, ...product }),
-      sales({ ...earlier, ...product }),
+      sales({ ...earlier, by: "product", limit: MOST }),
     ]);
     const versus = `vs ${format.dayRange(earlier.from, earlier.to, this.#page.clock.zone)}`;
-    this.#answers.others = { failed, states, places, prices: { now, before, versus } };
+    this.#answers.others = { failed, states, places, prices: { now: this.#answers.product.now, before, versus } };
     this.#showOthers();
   }
 
-  /** Orders of the last 100 s and of the last hour, and what that hour brought in. */
+  /** Reads and shows the orders of the last 100 s and of the last hour, and what that hour brought in. */
   async #readLive(signal) {
     const page = this.#page;
     const now = page.clock.now();
@@ -145,13 +159,15 @@ export class Sales {
       windows("1m", start(MINUTE, 60)),
       page.read("/api/sales", { ...narrowed, from: new Date(now - 60 * MINUTE).toISOString() }, signal).then(({ rows }) => rows),
     ]);
-    return { seconds: steps(seconds, SECOND, 100, now), minutes: steps(minutes, MINUTE, 60, now), hour };
+    this.#live = { seconds: steps(seconds, SECOND, 100, now), minutes: steps(minutes, MINUTE, 60, now), hour };
+    this.#showLive();
   }
 
-  /** Shows all that is known as the address wants it. */
+  /** Shows all that is known as the address wants it, if it is not others that it wants. */
   #show() {
-    if (!this.#shown || this.#page.state.section !== "sales") return;
+    if (!this.#shown || this.#page.state.section !== "sales" || this.#asked() !== this.#shown.asked) return;
     this.#showFigures();
+    this.#showLive();
     for (const { by } of [...BARS, ...SCREENS]) this.#showBars(by);
     this.#showOthers();
   }
@@ -161,13 +177,22 @@ export class Sales {
   }
 
   #showFigures() {
-    const choice = this.#choice;
-    this.#showChoice(choice);
+    this.#showChoice(this.#choice);
     this.#showTiles();
-    const { live } = this.#shown;
-    const asked = { choice, zone: this.#page.clock.zone, command: ORDERS };
-    this.#cards["sales-live"].show(takingsView(live.seconds, "second", asked));
-    this.#cards["sales-minutes"].show(takingsView(live.minutes, "minute", asked));
+  }
+
+  #showLive() {
+    if (!this.#live) return;
+    const { seconds, minutes, hour } = this.#live;
+    const asked = { choice: this.#choice, zone: this.#page.clock.zone, command: ORDERS };
+    this.#cards["sales-live"].show(takingsView(seconds, "second", asked));
+    this.#cards["sales-minutes"].show(takingsView(minutes, "minute", asked));
+    const amount = hour?.amount ?? {};
+    const [main] = currencies(amount);
+    write("sales-hour", [{ text: main ? format.moneyShort(amount[main], main) : format.moneyShort("0", "USD") }]);
+    const { words, color } = busyness(Number(amount[main] ?? 0));
+    note("sales-hour", words);
+    document.getElementById("sales-mark").style.background = color;
   }
 
   /** The card of a dimension, when its answer is there; of screens the one that is chosen. */
@@ -218,7 +243,7 @@ export class Sales {
   }
 
   #showTiles() {
-    const { total, before, compared, live } = this.#shown;
+    const { total, before, compared } = this.#shown;
     const versus = compared ? this.#page.versus() : "";
     // averages stand in the order of the revenue above them
     const order = currencies(total?.amount ?? {});
@@ -245,12 +270,6 @@ export class Sales {
       "sales-failed",
       compared ? `vs ${format.percent(before?.failed ?? 0, before?.orders)}` : failed(total) ? `${format.count(total.failed)} orders` : "",
     );
-    const hour = live.hour?.amount ?? {};
-    const [main] = currencies(hour);
-    write("sales-hour", [{ text: main ? format.moneyShort(hour[main], main) : format.moneyShort("0", "USD") }]);
-    const { words, color } = busyness(Number(hour[main] ?? 0));
-    note("sales-hour", words);
-    document.getElementById("sales-mark").style.background = color;
   }
 }
 
