@@ -3,8 +3,8 @@
 //!
 //! The SQL stands in `queries/`. [`serve`] is the entry of the service, and [`verify`](verify()) recounts what it
 //! serves; `question` reads a request's parameters, `span` turns them into what the queries take, `figures`,
-//! `sales`, `audience`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `shared` asks once what many ask at once, `details` counts what few events have, `users`
-//! distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
+//! `sales`, `audience`, `funnel`, `windows`, `sessions`, `lookup` and `imports` answer in JSON, `table` turns that into CSV,
+//! `shared` asks once what many ask at once, `details` counts what few events have, `users` distinct ones, `live` is the stream, `page` the page, `sql` the plain queries behind it, `profiling` what the
 //! rows consist of, `pipeline` and `health` tell how all does, `checks` what may be wrong, and `openapi` all of these.
 
 mod audience;
@@ -28,6 +28,7 @@ mod sessions;
 mod shared;
 mod span;
 mod sql;
+mod table;
 mod users;
 mod verify;
 mod windows;
@@ -158,7 +159,7 @@ pub fn serve(
                         .route(web::get().to(live::stream))
                         .default_service(web::to(problem::method_not_allowed)),
                 )
-                .service(web::scope("").wrap(Compress::default()).configure(routes))
+                .service(web::scope("").wrap(from_fn(table::as_asked)).wrap(Compress::default()).configure(routes))
         }
     })
     .tcp_nodelay(true)
