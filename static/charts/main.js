@@ -336,6 +336,12 @@ const narrowing = () =>
   JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("event"), page.own("day") !== null]);
 let was = narrowing();
 
+// the figures of an event type
+document.getElementById("main").addEventListener("click", ({ target }) => {
+  const figure = target.closest("button[data-type]");
+  if (figure) page.choose(page.toggle("event_type", figure.dataset.type));
+});
+
 function showTitle() {
   const range = UNRANGED.includes(page.state.section) ? null : page.picked();
   frame.title(range && [format.dayRange(range.from, range.to, clock.zone), page.versus()].filter(Boolean).join(" "));

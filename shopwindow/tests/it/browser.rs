@@ -577,6 +577,12 @@ async fn the_last_hour_is_shown_by_the_minute_and_what_is_clicked_filters() {
     browser.until(search, json!("?section=trends&range=1h")).await;
     browser.until(&all, counts).await;
 
+    // a figure, and again
+    browser.click("[data-figure='orders']").await;
+    browser.until(search, json!("?section=trends&range=1h&event_type=order")).await;
+    browser.click("[data-figure='orders']").await;
+    browser.until(search, json!("?section=trends&range=1h")).await;
+
     // a product on a device, a group of windows, a value of the newest events
     browser.click("#parts tr[data-product='clothes'][data-device='mobile'] button").await;
     browser.until(search, json!("?section=trends&range=1h&product=clothes&site_version=mobile")).await;
