@@ -14,8 +14,9 @@ use uuid::Uuid;
 use crate::fold;
 use crate::sessions;
 
-/// The sessions of no larger share of all users are cut anew by themselves; of more, all are.
-const FEW_USERS: f64 = 0.5;
+/// The sessions of no larger share of all users are cut anew by themselves; of more, all are. Beside 8.5 million rows
+/// of others, those of a tenth took a third of the time of all.
+const FEW_USERS: f64 = 0.25;
 
 /// Deletes the rows of an import, every figure that came of them and the import itself, and has what is
 /// on the topic of it dropped. Returns the number of rows. Consumers may go on storing meanwhile.
