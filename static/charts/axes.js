@@ -126,6 +126,20 @@ export const percentAxis = (theme, more) =>
 /** A chart of horizontal bars so narrow has room for few labels. */
 export const NARROW = 420;
 
+/** The corners of a horizontal bar: round where it ends. */
+export const END = [0, 3, 3, 0];
+
+/** What is in the middle of a ring: all of it, and what it is of. */
+export const totalTitle = (theme, total, what) => ({
+  text: format.compact(total),
+  subtext: what,
+  left: "center",
+  top: "middle",
+  itemGap: 4,
+  textStyle: { color: theme.text, fontSize: 22, fontWeight: 600 },
+  subtextStyle: { color: theme.muted, fontSize: 13 },
+});
+
 /** The axis of horizontal bars, the first on top. */
 export function nameAxis(theme, names, width) {
   return {
@@ -135,7 +149,7 @@ export function nameAxis(theme, names, width) {
     data: names,
     axisLine: { lineStyle: { color: theme.line } },
     axisTick: { show: false },
-    axisLabel: { color: theme.text, fontSize: 13, width: Math.min(140, width / 3), overflow: "truncate" },
+    axisLabel: { color: theme.text, fontSize: 13, width: Math.min(180, Math.round(width * 0.38)), overflow: "truncate", ellipsis: "…" },
   };
 }
 

@@ -117,7 +117,7 @@ export class Card {
     offerSave(
       section,
       () => this.#view?.table?.() ?? null,
-      () => (this.#asTable ? null : this.#picture()),
+      () => (this.#plot.hidden ? null : this.#picture()),
     );
     new ResizeObserver(() => {
       if (this.#plot.clientWidth && this.#plot.clientWidth !== this.#width) this.paint();
@@ -132,6 +132,7 @@ export class Card {
    * `pick({seriesId, name, dataIndex})` the change of the address that a click on a bar or slice makes, or null;
    * entries of the legend have theirs as `pick`, and the table those of its rows as `picks`.
    * `note` a sentence beneath, with `command` one to copy after it, `height` of the plot in pixels when it is not the style sheet's, or what gives it for a width.
+   * A view that is `empty`, as nothing() of nothing.js gives it, has no more than its note.
    */
   show(view) {
     this.#view = view;
@@ -168,13 +169,14 @@ export class Card {
     const asTable = this.#asTable && Boolean(view.table);
     this.#section.dataset.state = "ready";
     this.#section.dataset.view = asTable ? "table" : "chart";
+    this.#section.toggleAttribute("data-empty", Boolean(view.empty));
     this.#toggle.hidden = !view.table;
-    this.#plot.hidden = asTable;
+    this.#plot.hidden = asTable || Boolean(view.empty);
     this.#table.hidden = !asTable;
     writeLegend(this.#section.querySelector(".legend"), view.legend, this.#pick);
     writeNote(this.#section.querySelector(".note"), view);
     if (asTable) this.#paintTable(view);
-    else this.#paintChart(view);
+    else if (!view.empty) this.#paintChart(view);
     this.#paintMark();
   }
 
@@ -267,10 +269,13 @@ function writeLegend(list, entries = [], pick) {
   list.replaceChildren(
     ...entries.map(({ color, name, value, share, pick: change }) => {
       const item = document.createElement("li");
-      const swatch = document.createElement("span");
-      swatch.className = "swatch";
-      swatch.style.background = color;
-      item.append(swatch, change ? picker(name, () => pick(change)) : name);
+      if (color) {
+        const swatch = document.createElement("span");
+        swatch.className = "swatch";
+        swatch.style.background = color;
+        item.append(swatch);
+      }
+      item.append(change ? picker(name, () => pick(change)) : name);
       for (const [kind, figure] of [
         ["value", value],
         ["share", share],

@@ -5,7 +5,8 @@ import * as format from "./format.js";
 import { EVENT_TYPES } from "./palette.js";
 import { sumBy } from "./range.js";
 
-const PANEL = 84;
+// as high as three that are always there may be, and as more of them are
+const [PANEL, LOW_PANEL] = [84, 60];
 const HEAD = 48;
 const FOOT = 28;
 const TITLE = 36;
@@ -33,12 +34,13 @@ export function dailyView({ all, list, group, today, period, compared }) {
     notes.push(`None of these in this range: ${missing.map(({ name }) => name.toLowerCase()).join(", ")}.`);
   if (compared) notes.push(`The line is ${compared.period}.`);
   const dense = list.length > 120;
+  const high = panels.length > ALWAYS.length ? LOW_PANEL : PANEL;
   return {
     label: `Events over time, ${period}: ${panels
       .map(({ what, total }) => `${what.toLowerCase()} ${format.count(total)}`)
       .join(", ")}.`,
     note: notes.join(" "),
-    height: panels.length * (PANEL + HEAD) + FOOT - HEAD + TITLE,
+    height: panels.length * (high + HEAD) + FOOT - HEAD + TITLE,
     table: () => ({
       head: [
         GROUP_NAMES[group],
@@ -81,7 +83,7 @@ export function dailyView({ all, list, group, today, period, compared }) {
         silent: true,
         emphasis: { disabled: true },
       });
-      const top = (n) => n * (PANEL + HEAD) + TITLE;
+      const top = (n) => n * (high + HEAD) + TITLE;
       return {
         title: panels.map(({ key, what, total }, n) => ({
           id: key,
@@ -100,8 +102,8 @@ export function dailyView({ all, list, group, today, period, compared }) {
         // one more grid lies over all panels, with their figures drawn invisibly: so the pointer is one
         // band through them all, and one tooltip tells the day
         grid: [
-          ...panels.map(({ key }, n) => ({ ...box, id: key, top: top(n), height: PANEL, tooltip: { show: false } })),
-          { ...box, id: "pointer", top: top(0), height: top(last) + PANEL - top(0) },
+          ...panels.map(({ key }, n) => ({ ...box, id: key, top: top(n), height: high, tooltip: { show: false } })),
+          { ...box, id: "pointer", top: top(0), height: top(last) + high - top(0) },
         ],
         xAxis: [
           ...panels.map(({ key }, n) => {

@@ -1,6 +1,6 @@
 // Shares of desktop, mobile and tablet.
 
-import { MOTION } from "./axes.js";
+import { MOTION, totalTitle } from "./axes.js";
 import * as format from "./format.js";
 import { deviceColor, EVENT_TYPES, eventType, title } from "./palette.js";
 
@@ -47,15 +47,7 @@ export function devicesView(rows, choice, page) {
       grid: [],
       xAxis: [],
       yAxis: [],
-      title: {
-        text: format.compact(total),
-        subtext: what.toLowerCase(),
-        left: "center",
-        top: "middle",
-        itemGap: 4,
-        textStyle: { color: theme.text, fontSize: 22, fontWeight: 600 },
-        subtextStyle: { color: theme.muted, fontSize: 13 },
-      },
+      title: totalTitle(theme, total, what.toLowerCase()),
       tooltip: { trigger: "item", valueFormatter: (n) => `${format.count(n)}  (${format.percent(n, total)})` },
       series: [
         {

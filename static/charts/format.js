@@ -11,6 +11,9 @@ export const count = (n) => whole.format(n);
 /** At most three significant digits from a million on: 8.47M. */
 export const compact = (n) => (Math.abs(n) < 1e6 ? whole.format(n) : short.format(n));
 
+/** An id of little room: its beginning tells it apart. */
+export const shortId = (id) => (id.length > 12 ? `${id.slice(0, 8)}…` : id);
+
 /** Labels of an axis: 0, 500, 20K. */
 export const axis = (n) => (Math.abs(n) < 1e4 ? whole.format(n) : short.format(n));
 

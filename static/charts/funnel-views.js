@@ -1,7 +1,8 @@
 // What the cards of the funnel show, made of rows of /api/funnel.
 
-import { countAxis, NARROW, nameAxis, percentAxis } from "./axes.js";
+import { countAxis, END, NARROW, nameAxis, percentAxis } from "./axes.js";
 import * as format from "./format.js";
+import { nothing } from "./nothing.js";
 import { eventType, GREY, groupColor, groupName, title } from "./palette.js";
 
 const STAGES = [
@@ -79,6 +80,7 @@ export function stagesView(rows, before, page) {
         name: figure === "events" ? "Events" : "Users",
         color: GREY,
         barMaxWidth: BAR,
+        itemStyle: { borderRadius: END },
         label: {
           show: true,
           position: "right",
@@ -112,6 +114,9 @@ export function byView(rows, dimension, page) {
     notes.push(
       `More is ordered than clicked: ${beyond.map((group) => `${name(group)} ${format.percent(group.order.events, group.click.events)}`).join(", ")}. Orders are not what becomes of clicks alone.`,
     );
+  // no bar has anything to be a part of: such values are in the table alone
+  const rated = groups.filter((group) => further.some((stage) => of(group, stage).rate !== null));
+  if (rated.length < groups.length) notes.push(`${format.count(groups.length - rated.length)} more, with no stage before another, are in the table.`);
   if (!groups.length) notes.splice(0, 2, `No event of this range has a ${title(dimension).toLowerCase()}: choose another dimension.`);
   return {
     label: `Rates by ${title(dimension).toLowerCase()}: ${groups.map((group) => `${name(group)} ${further.map((stage) => `${stage.name.toLowerCase()} ${rate(group, stage)}`).join(", ")}`).join("; ")}.`,
@@ -129,12 +134,12 @@ export function byView(rows, dimension, page) {
       ]),
       picks: groups.map(toggle),
     }),
-    pick: ({ dataIndex }) => toggle(groups[dataIndex]),
-    height: Math.max(120, groups.length * (further.length * 14 + 18) + 40),
+    pick: ({ dataIndex }) => toggle(rated[dataIndex]),
+    height: Math.max(120, rated.length * (further.length * 14 + 18) + 40),
     option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
       xAxis: [percentAxis(theme, { id: "rates", splitNumber: width < NARROW ? 2 : 4 })],
-      yAxis: [nameAxis(theme, groups.map(name), width)],
+      yAxis: [nameAxis(theme, rated.map(name), width)],
       tooltip: { trigger: "axis", valueFormatter: (part) => (typeof part === "number" ? format.percent(part, 1) : "–") },
       series: further.map((stage) => ({
         id: stage.key,
@@ -142,6 +147,7 @@ export function byView(rows, dimension, page) {
         name: `${stage.name} per ${before(stage).replace(/s$/, "")}`,
         color: stage.color,
         barMaxWidth: 14,
+        itemStyle: { borderRadius: END },
         label: {
           show: true,
           position: "right",
@@ -149,7 +155,7 @@ export function byView(rows, dimension, page) {
           fontSize: 12,
           formatter: ({ value }) => (typeof value === "number" ? format.percent(value, 1) : ""),
         },
-        data: groups.map((group) => of(group, stage).rate ?? "-"),
+        data: rated.map((group) => of(group, stage).rate ?? "-"),
       })),
     }),
   };
@@ -162,11 +168,10 @@ export function lostView(rows, page) {
     .filter(({ users }) => users > 0)
     .sort((a, b) => b.left - a.left);
   const list = all.slice(0, MOST_PRODUCTS);
+  if (!list.length) return nothing("Nothing was clicked in this range.");
   const name = ({ value }) => groupName("product", value);
   const toggle = ({ value }) => page.toggle("product", value);
-  const notes = [
-    list.length ? "Users who clicked on a product and neither put it into the cart nor ordered it in this range." : "Nothing was clicked in this range.",
-  ];
+  const notes = ["Users who clicked on a product and neither put it into the cart nor ordered it in this range."];
   if (all.length > list.length) notes.push(`${format.count(all.length - list.length)} more products are not shown.`);
   return {
     label: `Clicked and not ordered: ${list.map((one) => `${name(one)} ${format.count(one.left)} of ${format.count(one.users)} users`).join(", ")}.`,
@@ -189,6 +194,7 @@ export function lostView(rows, page) {
           type: "bar",
           name: "Clicked and not ordered",
           barMaxWidth: BAR,
+          itemStyle: { borderRadius: END },
           label: {
             show: true,
             position: "right",

@@ -47,7 +47,7 @@ function eventRow(event, zone, today, page) {
     what,
     pick("product", title(event.product ?? "")),
     pick("site_version", title(event.site_version ?? "")),
-    pick("user_id", visitor.length > 12 ? `${visitor.slice(0, 8)}…` : visitor),
+    pick("user_id", format.shortId(visitor)),
     pick("source", event.source),
   ];
   cells.forEach((cell, i) => {

@@ -11,7 +11,7 @@ import { Freshness } from "./freshness.js";
 import { listen } from "./keys.js";
 import { showLatest } from "./latest.js";
 import { Live } from "./live.js";
-import { dayEarlier } from "./moments.js";
+import { dayEarlier, dayStart } from "./moments.js";
 import { OverTime } from "./over-time.js";
 import { Page } from "./page.js";
 import { Paced } from "./pace.js";
@@ -127,9 +127,9 @@ async function readBeside(signal) {
   ]);
   yesterday = { ...before.events, amount: before.amount };
   showTiles(todayFigures, yesterday);
-  const currency = showSparks(hours.rows);
+  const currency = showSparks(hours.rows, dayStart(day, clock.zone));
   document.getElementById("versus-today").textContent =
-    `vs: yesterday until ${format.clockTime(until, clock.zone)}, as today so far. Small bars are the hours of today${currency ? `, those of revenue its ${currency} alone` : ""}.`;
+    `Compared with yesterday until ${format.clockTime(until, clock.zone)}. Small bars are the hours of today${currency ? `, those of revenue its ${currency} alone` : ""}.`;
 }
 
 const VISIT = 300_000;

@@ -2,6 +2,7 @@
 
 import { barItems, bucketLong, comparedLine, countAxis, countOrNothing, GROUP_NAMES, hasToday, pausesLeftOut, timeAxis, UNFINISHED } from "./axes.js";
 import * as format from "./format.js";
+import { nothing } from "./nothing.js";
 import { GREY, productColor, SHOP_PRODUCTS, title } from "./palette.js";
 import { sumBy } from "./range.js";
 
@@ -38,8 +39,8 @@ export function ordersView({ all, byProduct, list, group, today, period, compare
   const total = sum(totals);
   const dense = list.length > 120;
   const notes = [pausesLeftOut(list)].filter(Boolean);
-  if (total === 0) notes.push("No orders in this range.");
-  else if (hasToday(list, today)) notes.push(UNFINISHED);
+  if (total === 0 && !compared) return nothing("No orders in this range.");
+  if (hasToday(list, today)) notes.push(UNFINISHED);
   if (compared) notes.push(`The line is ${compared.period}: ${format.count(sum(before))} orders.`);
   return {
     label: `Orders by product, ${period}: ${format.count(total)} in all. ${series

@@ -7,7 +7,9 @@ const RED = "#c43a0c";
 const PURPLE = "#cf62ab";
 const GREEN = "#17735f";
 const OCHRE = "#b08f35";
+/** The colour of the others together. */
 export const GREY = "#7d8794";
+const NOT_STATED = "#8a7f72";
 
 /** The event types that have figures, in the order of every table and chart. */
 export const EVENT_TYPES = [
@@ -51,7 +53,13 @@ export function productColor(product) {
 }
 
 export function deviceColor(device) {
-  return DEVICES[device] ?? GREY;
+  return DEVICES[device] ?? NOT_STATED;
+}
+
+/** Black or white, whichever stands out more from a colour. */
+export function onColor(color) {
+  const [r, g, b] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000000" : "#ffffff";
 }
 
 export function eventType(key) {
@@ -72,7 +80,6 @@ export function title(value) {
   return words[0].toUpperCase() + words.slice(1);
 }
 
-const NOT_STATED = "#8a7f72";
 const groupColors = new Map();
 
 /** The colour of a value of a dimension; where the dimension has none of its own, a value keeps the first it is given. */
@@ -80,17 +87,21 @@ export function groupColor(dimension, value) {
   if (value === null) return NOT_STATED;
   if (dimension === "product") return productColor(value);
   if (dimension === "site_version") return deviceColor(value);
+  if (dimension === "device" && DEVICES[value.toLowerCase()]) return deviceColor(value.toLowerCase());
   if (dimension === "event_type") return eventType(value).color;
   const key = JSON.stringify([dimension, value]);
   if (!groupColors.has(key)) groupColors.set(key, PALETTE[groupColors.size % PALETTE.length]);
   return groupColors.get(key);
 }
 
+const CODED = ["payment_method", "status", "order_type", "region", "traffic_source"];
+
 /** A value of a dimension as people read it. */
 export function groupName(dimension, value) {
   if (value === null) return "Not stated";
   if (dimension === "event_type") return eventType(value).name;
   // names of one's own and ids stay as they are
-  const name = ["product", "site_version"].includes(dimension) ? title(value) : value.replace(/[{}|\n]/g, " ").trim();
+  const own = CODED.includes(dimension) ? value.replaceAll("_", " ") : value;
+  const name = ["product", "site_version"].includes(dimension) ? title(value) : own.replace(/[{}|\n]/g, " ").trim();
   return name.length > 40 ? `${name.slice(0, 39)}…` : name || "(blank)";
 }

@@ -2,7 +2,7 @@
 
 import { picker } from "./card.js";
 import * as format from "./format.js";
-import { productColor } from "./palette.js";
+import { GREY, groupColor } from "./palette.js";
 
 const card = document.getElementById("parts");
 const table = card.querySelector("table");
@@ -25,6 +25,7 @@ function write(cell, figure) {
   const text = figure === null ? "–" : format.count(figure);
   if (cell.textContent === text) return;
   cell.textContent = text;
+  cell.classList.toggle("none", !figure);
   cell.title = figure === null ? "Nobody has counted these together" : "";
 }
 
@@ -52,10 +53,10 @@ function section(tag, { product, rows }, columns, page) {
     const picked = { ...(product && { product }), ...(device && { site_version: device }) };
     const whole = isWhole || (device && product !== null && (product !== undefined || tag === "tfoot"));
     if (whole && Object.keys(picked).length) cell.replaceChildren(picker(name, () => page.choose(page.toggleAll(picked))));
-    if (isWhole && product) {
+    if (isWhole && tag === "tbody") {
       const swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = productColor(product);
+      swatch.style.background = product === undefined ? GREY : groupColor("product", product);
       cell.prepend(swatch);
     }
     row.append(cell);

@@ -1,7 +1,8 @@
 // What the section Pipeline makes of /api/pipeline and /readyz.
 
-import { countAxis, NARROW, nameAxis } from "./axes.js";
+import { countAxis, END, NARROW, nameAxis } from "./axes.js";
 import * as format from "./format.js";
+import { nothing } from "./nothing.js";
 
 const SECOND = 1_000;
 const LEVELS = [
@@ -76,6 +77,7 @@ export function lagView(kafka) {
           name: "Waiting",
           color: theme.accent,
           barMaxWidth: 20,
+          itemStyle: { borderRadius: END },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },
           data: partitions.map(({ lag }) => lag),
         },
@@ -86,12 +88,12 @@ export function lagView(kafka) {
 
 /** `latency` of /api/pipeline. */
 export function latencyView(latency) {
+  if (!latency.events)
+    return nothing("No events in the last five minutes, imports aside. Click through the shop, or:", "shopwindow simulate --rate 5");
   const list = LEVELS.map(({ key, name }) => ({ name, ms: latency[key] }));
   return {
     label: `From occurring to stored: ${list.map(({ name, ms }) => `${name} ${milliseconds(ms)}`).join(", ")}.`,
-    note: latency.events
-      ? `${format.count(latency.events)} events of the last five minutes, imports aside.`
-      : "No events in the last five minutes, imports aside. Click through the shop, or: shopwindow simulate --rate 5",
+    note: `${format.count(latency.events)} events of the last five minutes, imports aside.`,
     table: () => ({ head: ["Events", "Stored within"], rows: list.map(({ name, ms }) => [name, milliseconds(ms)]) }),
     height: 160,
     option: (theme, width) => ({
@@ -106,6 +108,7 @@ export function latencyView(latency) {
           name: "Stored within",
           color: theme.accent,
           barMaxWidth: 20,
+          itemStyle: { borderRadius: END },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => milliseconds(value) },
           data: list.map(({ ms }) => ms ?? "-"),
         },

@@ -12,7 +12,7 @@ export function rateView(list, zone) {
     label: `Events a second of the last ${list.length} seconds: ${format.count(all)} in all, ${format.count(most)} at the most.`,
     legend: [
       { color: "var(--accent)", name: "Last 100 s", value: format.compact(all) },
-      { color: "transparent", name: "most in a second", value: format.compact(most) },
+      { name: "Most in a second", value: format.compact(most) },
     ],
     table: () => ({ head: ["Second", "Events"], rows: list.toReversed().map((one) => [at(one), format.count(one.events)]) }),
     option: (theme) => ({

@@ -1,7 +1,9 @@
 // Orders by the values of a dimension, as bars from the largest to the smallest.
 
+import { END } from "./axes.js";
 import * as format from "./format.js";
 import { sum } from "./money.js";
+import { nothing } from "./nothing.js";
 import { eventType, GREY, groupColor, groupName, productColor } from "./palette.js";
 import { amountWords, figure, words } from "./sales-figures.js";
 
@@ -10,20 +12,11 @@ const ROW = 30;
 export const COLOR = eventType("order").color;
 export const FAILED = "#c43a0c";
 
-/** What a card shows that has nothing to show: why, and the command that would change it. */
-export const nothing = (why, command) => ({
-  label: why,
-  note: why,
-  command,
-  height: 1,
-  option: () => ({ grid: [], xAxis: [], yAxis: [], tooltip: {}, series: [] }),
-});
-
 /**
  * `rows` of /api/sales?by=…, and `before` those of the period of comparison, or null. `asked` is {by, what, choice, page}
- * with `what` one value in words, `command` what makes events that have one, and `cut` whether there are more rows than these.
+ * with `what` one value in words, `command` what makes events that have one, `most` how many bars there are beside the others, and `cut` whether there are more rows than these.
  */
-export function barsView(rows, before, { by, what, choice, page, command, cut = false }) {
+export function barsView(rows, before, { by, what, choice, page, command, most = MOST, cut = false }) {
   if (rows.every(({ value }) => value === null)) {
     const why = rows.length ? `No order of these tells its ${what.toLowerCase()}.` : "There are no orders here.";
     return nothing(`${why} To see some:`, command);
@@ -39,9 +32,9 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
     stated.length ? null : `None of these brought in any ${choice.currency}.`,
     unstated && `Not stated: ${format.count(unstated.orders)} orders, ${amountWords(unstated.amount, choice.currency)}.`,
   ];
-  const bars = stated.slice(0, stated.length > MOST + 1 ? MOST : MOST + 1).map((row) => ({
+  const bars = stated.slice(0, stated.length > most + 1 ? most : most + 1).map((row) => ({
     row,
-    name: groupName(by, row.value),
+    name: by === "user_id" ? format.shortId(row.value) : groupName(by, row.value),
     color: by === "product" ? productColor(row.value) : COLOR,
     pick: page.toggle(by, row.value),
   }));
@@ -55,7 +48,7 @@ export function barsView(rows, before, { by, what, choice, page, command, cut = 
   const change = (row) => format.change(figure(row, choice), figure(was.get(row.value), choice));
   const tip = ({ name, row }) =>
     [
-      name,
+      row.value === undefined ? name : groupName(by, row.value),
       `Revenue  ${amountWords(row.amount, choice.currency)}`,
       `Orders  ${format.count(row.orders)}`,
       row.average_order && `Average order  ${amountWords(row.average_order, choice.currency)}`,
@@ -113,7 +106,7 @@ function drawn(bars, { id, name, label, tip }) {
           data: bars.map((bar) => bar.name),
           axisLine: { lineStyle: { color: theme.line } },
           axisTick: { show: false },
-          axisLabel: { color: theme.text, fontSize: 13, width: Math.min(220, Math.round(width * 0.36)), overflow: "truncate" },
+          axisLabel: { color: theme.text, fontSize: 13, width: Math.min(220, Math.round(width * 0.36)), overflow: "truncate", ellipsis: "…" },
         },
       ],
       tooltip: { trigger: "axis", formatter: ([{ dataIndex }]) => tip(dataIndex) },
@@ -123,6 +116,7 @@ function drawn(bars, { id, name, label, tip }) {
           type: "bar",
           name,
           barMaxWidth: 18,
+          itemStyle: { borderRadius: END },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ dataIndex }) => label(dataIndex) },
           data: bars.map(({ value, color }) => ({ value, itemStyle: { color } })),
         },
@@ -138,7 +132,7 @@ export function failedView(rows, { choice, page, command }) {
   if (!list.length) {
     const known = rows.some(({ value }) => value !== null);
     return known
-      ? nothing(`None of ${format.count(orders)} orders failed.`, null)
+      ? nothing(`None of ${format.count(orders)} orders failed.`)
       : nothing("No order of these tells what became of it. To see some:", command);
   }
   const failed = list.reduce((total, row) => total + row.failed, 0);

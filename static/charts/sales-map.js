@@ -2,7 +2,7 @@
 
 import * as format from "./format.js";
 import { currencies, sum } from "./money.js";
-import { nothing } from "./sales-bars.js";
+import { nothing } from "./nothing.js";
 import { amountWords, figure, words } from "./sales-figures.js";
 import { stateOf } from "./states.js";
 

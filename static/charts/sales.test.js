@@ -65,7 +65,7 @@ test("what no order tells says which command makes some that do", () => {
   for (const rows of [[], [row(null, 3)]]) {
     const view = barsView(rows, null, asked);
     assert.equal(view.command, "shopwindow simulate");
-    assert.deepEqual(view.option(theme, 600).series, []);
+    assert.ok(view.empty);
   }
 });
 

@@ -71,10 +71,13 @@ function drawn(section, title, chart) {
   const { width, height } = chart;
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
-  const entries = [...section.querySelectorAll(".legend li")].map((item) => ({
-    color: getComputedStyle(item.querySelector(".swatch")).backgroundColor,
-    words: item.textContent.trim().replace(/\s+/g, " "),
-  }));
+  const entries = [...section.querySelectorAll(".legend li")].map((item) => {
+    const swatch = item.querySelector(".swatch");
+    return {
+      color: swatch ? getComputedStyle(swatch).backgroundColor : "transparent",
+      words: item.textContent.trim().replace(/\s+/g, " "),
+    };
+  });
   const small = `14px ${style.fontFamily}`;
   context.font = small;
   // the legend breaks where its line is full

@@ -31,26 +31,26 @@ export function currenciesOf(rows) {
 }
 
 /**
- * `rows` of /api/windows?size=1h&group_by=event_type of a day, as hours [{banner_show, banner_click, order, revenue}];
- * revenue is that of one currency, for they have no sum.
+ * `rows` of /api/windows?size=1h&group_by=event_type of a day, as hours [{banner_show, banner_click, order, revenue}] from
+ * the day's `first` moment on; revenue is that of one currency, for they have no sum.
  */
-export function hoursOf(rows, currency) {
+export function hoursOf(rows, currency, first) {
   if (!rows.length) return [];
   const start = (row) => Date.parse(row.window_start);
-  const [first, last] = [start(rows[0]), start(rows.at(-1))];
-  const hours = Array.from({ length: Math.round((last - first) / 3_600_000) + 1 }, () => ({ revenue: 0 }));
+  const at = (row) => Math.round((start(row) - first) / 3_600_000);
+  const hours = Array.from({ length: at(rows.at(-1)) + 1 }, () => ({ revenue: 0 }));
   for (const row of rows) {
-    const hour = hours[Math.round((start(row) - first) / 3_600_000)];
+    const hour = hours[at(row)];
     hour[row.group] = row.events;
     hour.revenue += Number(row.amount[currency] ?? 0);
   }
   return hours;
 }
 
-/** The hours of today of each tile; returns the currency that revenue is drawn in where there are several. */
-export function showSparks(rows) {
+/** The hours of today, which begins at `first`, of each tile; returns the currency that revenue is drawn in where there are several. */
+export function showSparks(rows, first) {
   const [currency, ...others] = currenciesOf(rows);
-  const hours = hoursOf(rows, currency);
+  const hours = hoursOf(rows, currency, first);
   const ratio = (part, all) => (all ? (part ?? 0) / all : 0);
   const values = {
     "shows-today": (hour) => hour.banner_show ?? 0,

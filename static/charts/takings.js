@@ -33,7 +33,7 @@ export function takingsView(list, unit, { choice, zone, command }) {
     command: orders ? null : command,
     legend: [
       { color: COLOR, name: `Last ${list.length} ${unit}s`, value: format.moneyShort(revenue, currency), share: `${format.count(orders)} orders` },
-      { color: "transparent", name: `most a ${unit}`, value: figures(most) },
+      { name: `Most in a ${unit}`, value: figures(most) },
     ],
     table: () => ({
       head: [unit === "second" ? "Second" : "Minute", "Orders", "Revenue"],

@@ -29,7 +29,8 @@ export function showTiles(now, before) {
     if (!before) return "\u00a0";
     const [is, was] = all ? [now[part] / now[all], before[part] / before[all]] : [now[part], before[part]];
     const words = all ? format.percent(before[part], before[all]) : format.compact(before[part]);
-    return was > 0 && Number.isFinite(is) ? `${format.change(is, was)} vs ${words}` : `vs ${words}`;
+    if (!(was > 0)) return "vs none";
+    return Number.isFinite(is) ? `${format.change(is, was)} vs ${words}` : `vs ${words}`;
   };
 
   format.writeDigits(document.querySelector('[data-figure="orders-today"]'), now.order);
@@ -99,7 +100,7 @@ function showRevenue(now, before) {
   );
   if (!before) return showNote("revenue-today", "\u00a0");
   const was = Object.entries(before).map(([currency, amount]) => format.moneyShort(amount, currency));
-  showNote("revenue-today", `vs ${was.join(", ") || "nothing"}`);
+  showNote("revenue-today", `vs ${was.join(", ") || "none"}`);
 }
 
 const BETWEEN_WORDS = 10_000;

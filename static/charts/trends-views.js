@@ -1,8 +1,9 @@
 // What the cards of Trends show beside the charts over time: hours of the week, devices, sources, audience, a scatter.
 
-import { countAxis, nameAxis } from "./axes.js";
+import { countAxis, END, nameAxis, totalTitle } from "./axes.js";
 import * as format from "./format.js";
-import { EVENT_TYPES, groupColor, groupName, productColor, title } from "./palette.js";
+import { nothing } from "./nothing.js";
+import { EVENT_TYPES, GREY, groupColor, groupName, onColor, productColor, title } from "./palette.js";
 
 const WEEKDAYS = [1, 2, 3, 4, 5, 6, 7];
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
@@ -10,15 +11,6 @@ const CLICKSTREAM = "shopwindow simulate --profile clickstream";
 const MOST = 6;
 
 export const eventsOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
-
-/** A view with nothing to show, why, and the command that would change it. */
-const nothing = (note, command) => ({
-  label: note,
-  note,
-  command,
-  height: 1,
-  option: () => ({ grid: [], xAxis: [], yAxis: [], series: [] }),
-});
 
 /** The name of a weekday from Monday, 1, on. */
 const weekday = (number, style = "long") =>
@@ -29,14 +21,18 @@ const hourName = (hour) => `${String(hour).padStart(2, "0")}:00`;
 export function heatmapView(rows, zone) {
   const figures = new Map(rows.map((row) => [`${row.weekday} ${row.hour}`, eventsOf(row)]));
   const at = (day, hour) => figures.get(`${day} ${hour}`) ?? 0;
-  const most = Math.max(1, ...figures.values());
+  const all = WEEKDAYS.flatMap((day) => HOURS.map((hour) => at(day, hour)));
+  const [least, most] = [Math.min(...all), Math.max(1, ...all)];
   const [busiest] = [...figures].sort((a, b) => b[1] - a[1]);
   const [busyDay, busyHour] = (busiest?.[0] ?? "1 0").split(" ").map(Number);
   const words = busiest ? `Busiest: ${weekday(busyDay)} from ${hourName(busyHour)}, ${format.count(busiest[1])} events.` : "";
   return {
     label: `Events by the hours of the week in ${zone}. ${words}`,
     note: `${words} Hours are those of ${zone}; all weeks of the range together.`,
-    legend: [],
+    legend: [
+      { color: "var(--tint)", name: "Fewest", value: format.count(least) },
+      { color: "var(--accent)", name: "Most", value: format.count(most) },
+    ],
     height: 300,
     table: () => ({
       head: ["Hour", ...WEEKDAYS.map((day) => weekday(day, "short"))],
@@ -60,7 +56,7 @@ export function heatmapView(rows, zone) {
         formatter: ({ value: [hour, day, events] }) =>
           `${weekday(day + 1)}, ${hourName(hour)}: ${format.count(events)} events`,
       },
-      visualMap: { show: false, min: 0, max: most, inRange: { color: [theme.heat[0], theme.heat[1]] } },
+      visualMap: { show: false, min: Math.min(least, most - 1), max: most, inRange: { color: [theme.heat[0], theme.heat[1]] } },
       series: [
         {
           id: "hours",
@@ -75,6 +71,8 @@ export function heatmapView(rows, zone) {
 }
 
 const stated = (rows) => rows.filter((row) => row.value !== null && eventsOf(row) > 0);
+
+const colored = (color) => ({ itemStyle: { color }, label: { color: onColor(color) } });
 
 /** `devices` of /api/breakdown?by=device, and of each the rows by os: [[device, rows]]. */
 export function devicesView(devices, systems, page) {
@@ -118,17 +116,17 @@ export function devicesView(devices, systems, page) {
           sort: undefined,
           emphasis: { focus: "ancestor" },
           itemStyle: { borderColor: theme.card, borderWidth: 2 },
-          label: { color: "#fff", textBorderColor: "rgba(0,0,0,0.6)", textBorderWidth: 3, fontSize: 12, minAngle: 12 },
+          label: { fontSize: 12, minAngle: 16 },
           data: parts.map(({ row, systems: own }) => ({
             name: groupName("device", row.value),
             picks: page.toggle("device", row.value),
             value: eventsOf(row),
-            itemStyle: { color: groupColor("device", row.value) },
+            ...colored(groupColor("device", row.value)),
             children: own.map((system) => ({
               name: groupName("os", system.value),
               picks: page.toggleAll({ device: row.value, os: system.value }),
               value: eventsOf(system),
-              itemStyle: { color: groupColor("os", system.value) },
+              ...colored(groupColor("os", system.value)),
             })),
           })),
         },
@@ -150,7 +148,7 @@ export function sourcesView(rows, page) {
     color: groupColor("traffic_source", row.value),
     pick: page.toggle("traffic_source", row.value),
   }));
-  if (rest) slices.push({ name: "Others", value: rest, color: groupColor("traffic_source", null) });
+  if (rest) slices.push({ name: "Others", value: rest, color: GREY });
   return {
     label: `Events by traffic source: ${slices.map(({ name, value }) => `${name} ${format.percent(value, total)}`).join(", ")}.`,
     note: "Of the events that tell where their visitor came from.",
@@ -171,13 +169,14 @@ export function sourcesView(rows, page) {
       grid: [],
       xAxis: [],
       yAxis: [],
+      title: totalTitle(theme, total, "events"),
       tooltip: { trigger: "item", valueFormatter: (n) => `${format.count(n)}  (${format.percent(n, total)})` },
       series: [
         {
           id: "sources",
           type: "pie",
           name: "Events",
-          radius: ["56%", "94%"],
+          radius: ["64%", "94%"],
           label: { show: false },
           emphasis: { scale: false },
           itemStyle: { borderColor: theme.card, borderWidth: 2 },
@@ -203,7 +202,8 @@ export function audienceView(groups, page) {
       label: `${name}: ${groupName(by, row.value)}`,
       events: told ? row.events : eventsOf(row),
       orders: told ? "–" : format.count(row.order),
-      color: groupColor(by, row.value),
+      // a colour a group: its bars are told apart by their names
+      color: groupColor("audience", by),
       // filters go by what the events say
       pick: told ? null : page.toggle(by, row.value),
     })),
@@ -225,7 +225,7 @@ export function audienceView(groups, page) {
     pick: ({ dataIndex }) => bars[dataIndex].pick,
     option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 56, top: 4, bottom: 4, outerBoundsMode: "same" },
-      xAxis: [countAxis(theme, { id: "counts", axisLabel: { show: false } })],
+      xAxis: [countAxis(theme, { id: "counts", axisLabel: { show: false }, splitLine: { show: false } })],
       yAxis: [nameAxis(theme, bars.map(({ label }) => label), width)],
       tooltip: { trigger: "axis", valueFormatter: format.count },
       series: [
@@ -234,7 +234,7 @@ export function audienceView(groups, page) {
           type: "bar",
           name: "Users",
           barMaxWidth: 18,
-          itemStyle: { borderRadius: [0, 3, 3, 0] },
+          itemStyle: { borderRadius: END },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },
           data: bars.map(({ row, color }) => ({ value: row.users, itemStyle: { color } })),
         },
@@ -251,6 +251,9 @@ export function scatterView(byProduct, page) {
   }));
   const dots = series.reduce((sum, { dots: own }) => sum + own.length, 0);
   if (!dots) return nothing("No orders in this range.");
+  const times = series.flatMap(({ dots: own }) => own.map(([time]) => time));
+  const years = Math.max(...times) - Math.min(...times) > 366 * 86_400_000;
+  const tick = years ? format.monthYear : format.dayMonth;
   const spread = (own) => {
     const orders = own.map(([, order]) => order).sort((a, b) => a - b);
     return [orders[0], orders[orders.length >> 1], orders.at(-1)].map((n) => format.count(n ?? 0));
@@ -261,7 +264,8 @@ export function scatterView(byProduct, page) {
     legend: series.map(({ product, dots: own }) => ({
       name: title(product),
       color: productColor(product),
-      value: `${spread(own)[1]} a day, median`,
+      value: spread(own)[1],
+      share: "a day, median",
       pick: page.toggle("product", product),
     })),
     table: () => {
@@ -283,7 +287,7 @@ export function scatterView(byProduct, page) {
           id: "days",
           type: "time",
           axisLine: { lineStyle: { color: theme.line } },
-          axisLabel: { color: theme.muted, fontSize: 12, hideOverlap: true, formatter: (time) => format.dayMonth(new Date(time).toISOString().slice(0, 10)) },
+          axisLabel: { color: theme.muted, fontSize: 12, hideOverlap: true, formatter: (time) => tick(new Date(time).toISOString().slice(0, 10)) },
           splitLine: { show: false },
         },
       ],

@@ -5,6 +5,7 @@ import { read, ReadError } from "./api.js";
 import { picker } from "./card.js";
 import * as choices from "./choice.js";
 import * as format from "./format.js";
+import { startOf } from "./moments.js";
 import { groupName } from "./palette.js";
 import { csv, spans } from "./spans.js";
 import { sessionsView, spanInWords, windowsView } from "./windows-view.js";
@@ -180,7 +181,9 @@ export class Windows {
     const { zone } = this.#clock;
     if (sessions) {
       const view = sessionsView(sessions, gapInWords(choice.gap));
-      if (pending) view.note = pendingInWords(pending, zone);
+      // what lags may be none of the range's
+      const [from, to] = [range.from, range.to].map((bound) => startOf(bound, zone));
+      if (pending && Date.parse(pending.from) < to && Date.parse(pending.to) >= from) view.note = pendingInWords(pending, zone);
       this.#card.show(view);
       this.#showSessions(sessions);
     } else {

@@ -59,9 +59,11 @@ export class Data {
     const focused = document.activeElement.closest?.("#imports tr")?.dataset.id;
     body.replaceChildren(...rows.map((row) => this.#importRow(row)));
     body.querySelector(`[data-id="${CSS.escape(focused ?? "")}"] button`)?.focus();
-    said.textContent = rows.length
-      ? "A file that was cut off goes on where it was when it is replayed again. To be rid of one: shopwindow imports delete ID, as shopwindow imports list tells."
-      : "Nothing was imported yet. In a terminal of the checkout:";
+    said.replaceChildren(
+      ...(rows.length
+        ? ["A file that was cut off goes on where it was when it is replayed again. To be rid of one: ", element("code", "shopwindow imports delete ID"), ", as ", element("code", "shopwindow imports list"), " tells."]
+        : ["Nothing was imported yet. In a terminal of the checkout:"]),
+    );
     if (!rows.length) section.querySelector('[data-part="none"]').before(said);
     else box.after(said);
   }

@@ -4,6 +4,7 @@
 import { ReadError } from "../api.js";
 import * as format from "../format.js";
 import { healthOf, lagView, latencyView, milliseconds } from "../pipeline-views.js";
+import { title } from "../palette.js";
 import { rateView } from "../rate.js";
 import { showFigure, showNote } from "../tiles.js";
 
@@ -11,6 +12,7 @@ import { showFigure, showNote } from "../tiles.js";
 const LOOK = 5_000;
 const LATELY = 10;
 
+const PARTS = { postgresql: "PostgreSQL" };
 const STATES = { ok: "works", warning: "works, but", trouble: "does not work" };
 
 export class Pipeline {
@@ -71,7 +73,7 @@ export class Pipeline {
         const sign = document.createElement("span");
         sign.className = state === "ok" ? "equal" : "differs";
         sign.textContent = `${state === "ok" ? "✓" : "!"} ${STATES[state]}`;
-        for (const cell of [part, sign, detail, remedy ?? "–"]) line.insertCell().append(cell);
+        for (const cell of [PARTS[part] ?? title(part), sign, detail, remedy ?? "–"]) line.insertCell().append(cell);
         return line;
       }),
     );

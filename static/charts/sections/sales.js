@@ -4,7 +4,8 @@
 import { go, onAddress } from "../address.js";
 import * as format from "../format.js";
 import { currencies } from "../money.js";
-import { barsView, failedView, nothing, pricesView } from "../sales-bars.js";
+import { nothing } from "../nothing.js";
+import { barsView, failedView, pricesView } from "../sales-bars.js";
 import { MEASURES, readChoice } from "../sales-figures.js";
 import { mapView } from "../sales-map.js";
 import { comparedRange, writeState } from "../state.js";
@@ -19,15 +20,18 @@ const MINUTE = 60_000;
 /** While orders pour in, what is counted from all rows is counted no more often than this. */
 const CUSTOMERS_AGE = 30_000;
 
+/** The bars of a card beside the map, which is as high as three of them. */
+const FEW = 6;
+
 /** Cards of bars: the id of each, what its orders are told apart by, that in words, and what makes orders that tell it. */
 export const BARS = [
   { id: "sales-types", by: "product", what: "Product", command: ORDERS },
   { id: "sales-products", by: "product_name", what: "Name", command: TV },
   { id: "sales-brands", by: "brand", what: "Brand", command: TV },
   { id: "sales-categories", by: "category", what: "Category", command: TV },
-  { id: "sales-cities", by: "city", what: "City", command: TV },
-  { id: "sales-countries", by: "country", what: "Country", command: TV },
-  { id: "sales-payment", by: "payment_method", what: "Payment method", command: TV },
+  { id: "sales-cities", by: "city", what: "City", command: TV, most: FEW },
+  { id: "sales-countries", by: "country", what: "Country", command: TV, most: FEW },
+  { id: "sales-payment", by: "payment_method", what: "Payment method", command: TV, most: FEW },
   { id: "sales-screens", by: "screen_size", what: "Screen", command: TV },
   { id: "sales-customers", by: "user_id", what: "Customer", command: ORDERS },
 ];
@@ -179,6 +183,10 @@ export class Sales {
   #showFigures() {
     this.#showChoice(this.#choice);
     this.#showTiles();
+    // without any order each of the others would say so
+    const none = !this.#shown.total?.orders;
+    document.getElementById("sales-none").hidden = !none;
+    document.getElementById("sales-parts").hidden = none;
   }
 
   #showLive() {
@@ -203,8 +211,8 @@ export class Sales {
     if (!answer || !card) return;
     const { now, before } = answer;
     const cut = by === "user_id" && now.length === CUSTOMERS;
-    const { what, command } = card;
-    this.#cards[card.id].show(barsView(now, before, { by, what, choice: this.#choice, page: this.#page, command, cut }));
+    const { what, command, most } = card;
+    this.#cards[card.id].show(barsView(now, before, { by, what, choice: this.#choice, page: this.#page, command, most, cut }));
   }
 
   #showOthers() {
@@ -226,7 +234,7 @@ export class Sales {
       // another try may find the server again
       this.#us = null;
       console.error(error);
-      card.show(nothing("The map could not be loaded: reload the page to try again.", null));
+      card.show(nothing("The map could not be loaded: reload the page to try again."));
     }
   }
 
