@@ -18,7 +18,7 @@ const ALWAYS = ["banner_show", "banner_click", "order"];
  * `all` are rows by day or by the key of a fine group, `compared` {rows, period, versus} those of the period of comparison, moved
  * to where they are compared, or null.
  */
-export function dailyView({ all, list, group, today, period, compared }) {
+export function dailyView({ all, list, group, today, period, compared, page }) {
   const sums = (rows, key) => sumBy(rows, list, group, (row) => row[key]);
   const panels = EVENT_TYPES.map((type) => ({
     ...type,
@@ -64,6 +64,7 @@ export function dailyView({ all, list, group, today, period, compared }) {
         ...(compared ? panels.map(({ before }) => format.count(before.reduce((a, b) => a + b, 0))) : []),
       ],
     }),
+    pick: ({ seriesId }) => page.toggle("event_type", seriesId),
     option: (theme, width) => {
       const last = panels.length - 1;
       const time = {
@@ -80,7 +81,6 @@ export function dailyView({ all, list, group, today, period, compared }) {
         color: panels[n].color,
         xAxisIndex: n,
         yAxisIndex: n,
-        silent: true,
         emphasis: { disabled: true },
       });
       const top = (n) => n * (high + HEAD) + TITLE;
@@ -136,6 +136,7 @@ export function dailyView({ all, list, group, today, period, compared }) {
           ...panels.map(({ key, color, sums, before }, n) => ({
             ...bars(n),
             id: `${key} pointer`,
+            silent: true,
             tooltip: { valueFormatter: (value, i) => versus(value, before?.[i]) },
             xAxisIndex: last + 1,
             yAxisIndex: last + 1,

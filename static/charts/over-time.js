@@ -265,7 +265,7 @@ export class OverTime {
     if (this.#showEmpty()) return;
 
     const shown = this.#inBuckets(range, all, compared && { rows: compared, ...totals.compared });
-    this.#cards.orders.show(ordersView({ ...shown, byProduct, page: this.#page }));
+    this.#cards.orders.show(ordersView({ ...shown, byProduct }));
     this.#cards.daily.show(dailyView(shown));
     this.#list = shown.list;
     this.mark(this.#marked);
@@ -286,6 +286,7 @@ export class OverTime {
       today: FINE[group] ? new Date(this.#clock.now()).toISOString() : today,
       period: format.dayRange(range.from, range.to, zone),
       compared,
+      page: this.#page,
     };
   }
 

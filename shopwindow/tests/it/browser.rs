@@ -489,6 +489,11 @@ async fn sections_filters_and_comparison_are_in_the_address_and_back_undoes_them
     let versus = "return / vs /.test(document.querySelector('[data-note=\"orders\"]').textContent)";
     browser.until(versus, json!(true)).await;
 
+    // by a click on a bar
+    browser.until("return document.querySelector('#daily canvas') !== null", json!(true)).await;
+    browser.click_drawn("#daily canvas", [0x3a, 0x92, 0xe0]).await;
+    browser.until("return new URLSearchParams(location.search).get('event_type')", json!("banner_show")).await;
+
     // a filter that nothing passes is said
     browser.client.goto(&format!("{}?section=funnel&{range}&product=nothing", demo.charts)).await.unwrap();
     let words = "return document.querySelector('#range-empty-words').textContent.includes('Remove a filter')";
