@@ -23,7 +23,8 @@ pub(crate) async fn alive() -> impl Responder {
     Answer(json!({ "alive": true }))
 }
 
-/// `GET /readyz`: whether Kafka, PostgreSQL and all services of the process work, and if not, which.
+/// `GET /readyz`: whether Kafka, PostgreSQL and all services of the process work, and if not, which; held for a second
+/// ([`shared::hold`](crate::shared::hold)).
 ///
 /// Messages that wait are a warning: a flood takes its time. When none of them is stored any more,
 /// the consumer does not work; which is this process's affair if the consumer is in it.

@@ -85,7 +85,7 @@ struct Analytics {
     storefront: String,
     recounts: sql::Recounts,
     questions: shared::Questions,
-    pipeline: shared::Held,
+    held: shared::Held,
     profiling: profiling::Profiling,
     /// What is being answered, streams too.
     answering: TaskTracker,
@@ -133,7 +133,7 @@ pub fn serve(
         storefront: config.storefront_url,
         recounts: sql::Recounts::default(),
         questions: shared::Questions::default(),
-        pipeline: shared::Held::default(),
+        held: shared::Held::default(),
         answering: answering.clone(),
     });
 
@@ -199,7 +199,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/api/imports").route(read().to(imports::imports)))
         .service(get("/api/rejected").route(read().to(imports::rejected)))
         .service(get("/api/pipeline").route(read().to(pipeline::pipeline).wrap(from_fn(shared::hold))))
-        .service(get("/metrics").route(read().to(pipeline::metrics)))
+        .service(get("/metrics").route(read().to(pipeline::metrics).wrap(from_fn(shared::hold))))
         .service(get("/api/sql/{name}").route(read().to(sql::show)))
         .service(get("/api/sql/{name}/run").route(read().to(sql::run)))
         .service(get("/profile").route(read().to(profiling::page)))
@@ -207,7 +207,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .service(get("/schema.json").route(read().to(profiling::schema)))
         .service(get("/openapi.json").route(read().to(openapi::document)))
         .service(get("/healthz").route(read().to(health::alive)))
-        .service(get("/readyz").route(read().to(health::ready)))
+        .service(get("/readyz").route(read().to(health::ready).wrap(from_fn(shared::hold))))
         .default_service(web::to(problem::not_found));
 }
 

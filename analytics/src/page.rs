@@ -5,7 +5,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use anyhow::Context;
 use chrono::NaiveDate;
@@ -32,12 +32,27 @@ pub(crate) struct Pages {
     version: String,
 }
 
+/// The sections and what their headings say, as the templates and `state.js` name them.
+const SECTIONS: [(&str, &str); 7] = [
+    ("live", "What is happening in the shop now"),
+    ("trends", "How the shop does over time"),
+    ("sales", "What the shop sells"),
+    ("funnel", "From a banner to an order"),
+    ("windows", "What happens in windows of time"),
+    ("data", "What came in, and what was rejected"),
+    ("pipeline", "How events get here"),
+];
+
 /// What the templates know.
 #[derive(Serialize)]
 struct Shown<'a> {
     script: String,
     style: String,
     storefront: &'a str,
+    sections: [(&'static str, &'static str); 7],
+    /// The one that is asked for.
+    section: &'static str,
+    heading: &'static str,
     /// Whatever follows is of no use without PostgreSQL: then this says why.
     away: Option<String>,
     has_events: bool,
@@ -72,12 +87,16 @@ impl Pages {
 }
 
 /// `GET /`: the charts page; while there is nothing to show, a page that says what to do.
-pub(crate) async fn charts(analytics: Data<Analytics>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn charts(analytics: Data<Analytics>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let pages = &analytics.pages;
+    let (section, heading) = section(request.query_string());
     let mut shown = Shown {
         script: pages.url("charts.js"),
         style: pages.url("charts.css"),
         storefront: &analytics.storefront,
+        sections: SECTIONS,
+        section,
+        heading,
         away: None,
         has_events: false,
         tz: String::new(),
@@ -103,6 +122,13 @@ pub(crate) async fn charts(analytics: Data<Analytics>) -> Result<HttpResponse, P
         .context("render the charts page")
         .map_err(Problem::Internal)?;
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html))
+}
+
+/// The section of the page's address; what is none, or wrong, is the first one.
+fn section(query: &str) -> (&'static str, &'static str) {
+    let pairs = Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).unwrap_or_default();
+    let asked = pairs.iter().find(|(name, _)| name == "section");
+    asked.and_then(|(_, asked)| SECTIONS.into_iter().find(|(key, _)| key == asked)).unwrap_or(SECTIONS[0])
 }
 
 /// `GET /static/{version}/{file}`: to be kept for ever under the version that the page names. A page
@@ -143,6 +169,9 @@ mod tests {
             script: String::new(),
             style: String::new(),
             storefront: "\"><script>alert(1)</script>",
+            sections: SECTIONS,
+            section: SECTIONS[0].0,
+            heading: SECTIONS[0].1,
             away: Some("<b>away</b>".into()),
             has_events: true,
             tz: "<evil>UTC</evil>".into(),

@@ -100,7 +100,8 @@ struct Latency {
     p99_ms: Option<f64>,
 }
 
-/// `GET /api/pipeline`: where messages are, and how soon they are stored. Asks Kafka and PostgreSQL each time.
+/// `GET /api/pipeline`: where messages are, and how soon they are stored. Asks Kafka and PostgreSQL, and is held for a second
+/// ([`shared::hold`](crate::shared::hold)), as [`metrics`] is.
 pub(crate) async fn pipeline(analytics: Data<Analytics>) -> Result<impl Responder, Problem> {
     Ok(Answer(Pipeline::now(&analytics).await?))
 }

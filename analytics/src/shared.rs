@@ -77,12 +77,12 @@ pub(crate) async fn share(
     Ok(ServiceResponse::new(request, answer.response()))
 }
 
-/// The last answer of a path, and when it was there.
+/// The last answer of each path that is held, and when it was there.
 #[derive(Default)]
-pub(crate) struct Held(tokio::sync::Mutex<Option<(Instant, Answer)>>);
+pub(crate) struct Held(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<(Instant, Answer)>>>>>);
 
-/// Middleware for `GET /api/pipeline`, whatever its query: asks once at a time, and gives each answer, a problem too,
-/// for a second after it was there.
+/// Middleware for paths that ask Kafka, whatever their query: asks once at a time, and gives each answer, a problem
+/// too, for a second after it was there. For resources of a fixed path only, as each path's answer is kept.
 pub(crate) async fn hold(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -90,7 +90,9 @@ pub(crate) async fn hold(
     let Some(analytics) = request.app_data::<Data<Analytics>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let mut held = analytics.pipeline.0.lock().await;
+    let path = request.path().to_owned();
+    let held = analytics.held.0.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default().clone();
+    let mut held = held.lock().await;
     if let Some((_, answer)) = held.as_ref().filter(|(there, _)| there.elapsed() < HELD) {
         return Ok(request.into_response(answer.clone().response()));
     }

@@ -40,7 +40,7 @@ export class Frame {
     const { section, compare: compared, filters, tz } = this.#page.state;
     document.body.dataset.section = section;
     // only when it is another one, for it is said
-    const words = SECTIONS.find(({ key }) => key === section).heading;
+    const words = nav.querySelector(`[data-section="${section}"]`).dataset.heading;
     if (heading.textContent !== words) heading.textContent = words;
     for (const element of document.querySelectorAll("[data-sections]")) {
       element.classList.toggle("elsewhere", !element.dataset.sections.split(" ").includes(section));

@@ -3,13 +3,13 @@
 import { addDays, daysBetween, isTimed, later, lengthOf } from "./range.js";
 
 export const SECTIONS = [
-  { key: "live", name: "Live", heading: "What is happening in the shop now" },
-  { key: "trends", name: "Trends", heading: "How the shop does over time" },
-  { key: "sales", name: "Sales", heading: "What the shop sells" },
-  { key: "funnel", name: "Funnel", heading: "From a banner to an order" },
-  { key: "windows", name: "Windows", heading: "What happens in windows of time" },
-  { key: "data", name: "Data", heading: "What came in, and what was rejected" },
-  { key: "pipeline", name: "Pipeline", heading: "How events get here" },
+  { key: "live", name: "Live" },
+  { key: "trends", name: "Trends" },
+  { key: "sales", name: "Sales" },
+  { key: "funnel", name: "Funnel" },
+  { key: "windows", name: "Windows" },
+  { key: "data", name: "Data" },
+  { key: "pipeline", name: "Pipeline" },
 ];
 
 /** The sections that show now and all there is, whatever the range. */

@@ -65,6 +65,28 @@ async fn without_events_the_page_says_how_to_make_some(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_section_of_the_address_is_named_before_any_script_runs(pool: PgPool) {
+    let app = App::start(&pool);
+    for (search, name, heading) in [
+        ("", "Live", "What is happening in the shop now"),
+        ("?product=a%20b&section=sales&section=data", "Sales", "What the shop sells"),
+        ("?section=%3Cb%3E", "Live", "What is happening in the shop now"),
+    ] {
+        let page = app.get(&format!("/{search}")).await.text;
+        assert!(page.contains(&format!("<title>{name} · Shopwindow</title>")), "{search}: {page}");
+        assert!(page.contains(&format!("<h1 aria-live=\"polite\">{heading}</h1>")), "{search}: {page}");
+        let chosen =
+            format!("data-section=\"{}\" data-heading=\"{heading}\" aria-current=\"page\"", name.to_lowercase());
+        assert_eq!(
+            (page.matches(" aria-current=\"page\"").count(), page.contains(&chosen)),
+            (1, true),
+            "{search}: {page}"
+        );
+    }
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn nothing_but_our_own_script_and_style_may_run(pool: PgPool) {
     store(&pool, json!([{ "occurred_at": "2019-01-01T10:00:00Z", "event_type": "order" }])).await;
     let app = App::start(&pool);

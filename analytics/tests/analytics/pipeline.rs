@@ -45,6 +45,8 @@ async fn the_pipeline_tells_what_became_of_messages_and_how_soon(pool: PgPool) {
 
     let metrics = app.get("/metrics").await;
     assert_eq!(metrics.status, 200);
+    sqlx::query("update consumer_offsets set stored = 8 where partition = 0").execute(&pool).await.unwrap();
+    assert_eq!(app.get("/metrics").await.text, metrics.text, "an answer is for all who ask within a second");
     for line in [
         "shopwindow_up{part=\"postgresql\"} 1.0",
         "shopwindow_up{part=\"kafka\"} 0.0",
