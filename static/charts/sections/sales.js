@@ -41,9 +41,9 @@ const SCREENS = [{ by: "display_type" }, { by: "resolution" }];
 
 /** From so much revenue in an hour on, in any currency, it is said how much that is. */
 const BUSY = [
-  { from: 50_000, words: "very busy: 50,000 or more", color: "var(--bad)" },
-  { from: 10_000, words: "busy: 10,000 or more", color: "var(--warm)" },
-  { from: 0, words: "calm: less than 10,000", color: "var(--good)" },
+  { from: 50_000, words: "very busy", color: "var(--bad)" },
+  { from: 10_000, words: "busy", color: "var(--warm)" },
+  { from: 0, words: "calm", color: "var(--good)" },
 ];
 export const busyness = (amount) => BUSY.find(({ from }) => amount >= from) ?? BUSY.at(-1);
 
