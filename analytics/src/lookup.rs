@@ -94,11 +94,10 @@ pub(crate) async fn event(analytics: Data<Analytics>, id: Path<String>) -> Resul
     .await
 }
 
-/// The events that were stored last. Looks back from the last batch in growing steps, none of which reads what
-/// another has read: the times of storing are indexed by blocks, for an index of each row would cost a bulk load a
-/// tenth of its time.
+/// The events that were stored last. Looks back in growing steps, none of which reads what another has read: the times
+/// of storing are indexed by blocks, for an index of each row would cost a bulk load a tenth of its time.
 async fn newest(span: &Span, limit: i64, connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
-    let last = sqlx::query_scalar!("select max(updated_at) from consumer_offsets").fetch_one(&mut *connection).await?;
+    let last = sqlx::query_file_scalar!("queries/last_stored.sql").fetch_one(&mut *connection).await?;
     let mut found = Vec::new();
     let mut before = None;
     // a tenth of a second to three years, then all that is left
