@@ -125,7 +125,12 @@ impl Browser {
 
     /// Lays the page out for a screen of this width.
     pub(crate) async fn resize(&self, width: u32) {
-        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.lay_out(width, width < 500).await;
+    }
+
+    /// The same; what is not `mobile` has a scrollbar of 15 pixels.
+    pub(crate) async fn lay_out(&self, width: u32, mobile: bool) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile });
         self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
     }
 
