@@ -144,6 +144,51 @@ async fn what_the_five_systems_show_is_where_the_document_says() {
 }
 
 #[tokio::test]
+async fn who_comes_is_told_by_events_or_by_users_and_the_sql_is_that_of_what_is_shown() {
+    let dir = Dir::new();
+    let demo = Demo::start(&dir).await;
+    fill(&dir);
+    demo.until("api/totals", |totals| totals["pending"] == false).await;
+    let browser = Browser::start(&dir).await;
+    browser.client.goto(&format!("{}?section=trends&range=all", demo.charts)).await.unwrap();
+    let rows = "return [...document.querySelectorAll('#trends-audience tbody tr')].map(row =>\
+                [...row.cells].slice(0, 2).map(cell => cell.textContent))";
+    let filters = "return document.querySelectorAll('#trends-audience tbody button').length";
+    browser.click("#trends-audience [data-toggle]").await;
+    let who = browser.client.find(Locator::Css("#who")).await.unwrap();
+    for (by, query, is_filter) in
+        [("gender", "breakdown", true), ("region", "audience", false), ("age_group", "breakdown", true)]
+    {
+        // gender is what is shown first
+        if by != "gender" {
+            who.select_by_value(by).await.unwrap();
+            browser.until("return location.search", json!(format!("?section=trends&range=all&who={by}"))).await;
+        }
+        let answer = demo.json(&format!("api/{query}?by={by}&limit=50")).await;
+        let known = answer["rows"].as_array().unwrap().iter().filter(|row| !row["value"].is_null()).take(12);
+        let expected: Vec<_> =
+            known.map(|row| [row["value"].as_str().unwrap().to_owned(), row["users"].to_string()]).collect();
+        assert!(expected.len() > 1, "{by}: {answer}");
+        browser.until(rows, json!(expected)).await;
+        assert_eq!(browser.eval(filters).await, json!(if is_filter { expected.len() } else { 0 }), "{by}");
+
+        browser.click("[data-sql='trends-audience']").await;
+        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
+        let sql = browser.eval("return document.querySelector('#sql-text').textContent").await;
+        assert_eq!(sql.as_str().unwrap().contains("from users"), !is_filter, "{by}: {sql}");
+        assert!(sql.as_str().unwrap().contains(&format!("'{by}'")), "{sql}");
+        browser.click("#sql-run").await;
+        let sign = "return document.querySelector('#sql-verdict .sign')?.className";
+        browser.until(sign, json!("sign equal")).await;
+        browser.click("#sql form button").await;
+    }
+    browser.said_nothing().await;
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
 async fn the_funnel_tells_by_any_dimension_who_goes_on_and_what_is_left() {
     let dir = Dir::new();
     let file = generate(&dir, 10_000);
