@@ -65,8 +65,6 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
     let pictures = checkout().join(".ci/artifacts");
     std::fs::create_dir_all(&pictures).unwrap();
     browser.client.goto(&demo.charts).await.unwrap();
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     for (name, theme, width) in [("light", "light", 1440), ("dark", "dark", 1440), ("phone", "light", 390)] {
         browser.eval(&format!("localStorage.setItem('theme', '{theme}')")).await;
         browser.resize(width).await;
@@ -96,7 +94,7 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
                 .await
                 .unwrap();
             assert_eq!(found, json!([]), "{section}, {name}");
-            assert_eq!(browser.eval(foreign).await, json!([]), "{section}, {name}: requests to elsewhere");
+            browser.asks_nothing_of_elsewhere().await;
             if name == "phone" {
                 fits_phones(&browser, section).await;
                 browser.resize(width).await;
@@ -172,15 +170,9 @@ async fn who_comes_is_told_by_events_or_by_users_and_the_sql_is_that_of_what_is_
         browser.until(rows, json!(expected)).await;
         assert_eq!(browser.eval(filters).await, json!(if is_filter { expected.len() } else { 0 }), "{by}");
 
-        browser.click("[data-sql='trends-audience']").await;
-        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
-        let sql = browser.eval("return document.querySelector('#sql-text').textContent").await;
-        assert_eq!(sql.as_str().unwrap().contains("from users"), !is_filter, "{by}: {sql}");
-        assert!(sql.as_str().unwrap().contains(&format!("'{by}'")), "{sql}");
-        browser.click("#sql-run").await;
-        let sign = "return document.querySelector('#sql-verdict .sign')?.className";
-        browser.until(sign, json!("sign equal")).await;
-        browser.click("#sql form button").await;
+        let sql = browser.recount("trends-audience").await;
+        assert_eq!(sql.contains("from users"), !is_filter, "{by}: {sql}");
+        assert!(sql.contains(&format!("'{by}'")), "{sql}");
     }
     browser.said_nothing().await;
     browser.end().await;
@@ -253,12 +245,7 @@ async fn the_funnel_tells_by_any_dimension_who_goes_on_and_what_is_left() {
 
     // each equals its recount
     for figure in ["funnel", "funnel-by", "funnel-lost"] {
-        browser.click(&format!(".card [data-sql='{figure}']")).await;
-        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
-        browser.click("#sql-run").await;
-        let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '').slice(0, 7)";
-        browser.until(sign, json!("= equal")).await;
-        browser.click("#sql form button").await;
+        browser.recount(figure).await;
     }
 
     // a table and a picture are files
