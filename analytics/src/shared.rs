@@ -79,10 +79,9 @@ pub(crate) async fn share(
 
 /// The last answer of each path that is held, and when it was there.
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<String, Last>>);
+pub(crate) struct Held(Mutex<HashMap<String, HeldAnswer>>);
 
-/// Locked while it is asked anew.
-type Last = Arc<tokio::sync::Mutex<Option<(Instant, Answer)>>>;
+type HeldAnswer = Arc<tokio::sync::Mutex<Option<(Instant, Answer)>>>;
 
 /// Middleware for paths that ask Kafka, whatever their query: asks once at a time, and gives each answer, a problem
 /// too, for a second after it was there. For resources of a fixed path only, as each path's answer is kept.

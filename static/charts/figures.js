@@ -18,10 +18,10 @@ const NOTHING = { ...Object.fromEntries(TYPES.map((key) => [key, 0])), amount: {
 
 /**
  * The figure of a button: {title, query, parameters, key, columns, kept(signal)}, and `fold(rows)` where the recount is
- * finer than the figure; without `kept`, and what is for comparing with it, where it is of the moment. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by}, see main.js.
+ * finer than the figure; without `kept`, and what is for comparing with it, where it is of the moment. `page` gives what the page is at: {today, range, resolution, windows, narrowed, by, audience}, see main.js.
  */
 export function figureOf(name, page) {
-  const { today, range, resolution, windows, narrowed } = page;
+  const { today, range, resolution, windows, narrowed, audience } = page;
   if (!range && !/today$|^latest$|^sales-(live|minutes|hour)$|^(rate|imports|rejected|messages-.*|pending|latency|stored)$/.test(name)) {
     throw new ReadError("", "the figures of the range are not read yet: try again in a moment", true);
   }
@@ -121,7 +121,20 @@ export function figureOf(name, page) {
     }),
     "trends-devices": () => parts("Devices that events tell", { by: "device", ...range }),
     "trends-sources": () => parts("Traffic sources", { by: "traffic_source", ...range }),
-    "trends-audience": () => parts("Users by gender", { by: "gender", ...range }),
+    "trends-audience": () => {
+      const { by, told } = audience;
+      const title = `Users by ${by.replaceAll("_", " ")}`;
+      if (!told) return parts(title, { by, ...range });
+      const parameters = { ...range, by, limit: MOST_ROWS };
+      return {
+        title: `${title} that they told`,
+        query: "audience",
+        parameters,
+        key: ["value"],
+        columns: ["users", "events"],
+        kept: async (signal) => (await read("/api/audience", parameters, signal)).rows,
+      };
+    },
     "trends-scatter": () => ordersByProduct(range),
     parts: () => ({
       title: "Products on devices",

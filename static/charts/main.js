@@ -333,7 +333,7 @@ function addressChanged() {
   for (const job of first) job.restart();
 }
 const narrowing = () =>
-  JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("event"), page.own("day") !== null]);
+  JSON.stringify([page.state.section, page.state.compare, page.narrowed(), page.own("by"), page.own("who"), page.own("event"), page.own("day") !== null]);
 let was = narrowing();
 
 // the figures of an event type
@@ -449,6 +449,7 @@ offerSql(() => ({
   windows: windows.question(),
   narrowed: page.narrowed(),
   by: page.own("by"),
+  audience: sections.trends.audience,
 }));
 
 // cards save what they show by themselves

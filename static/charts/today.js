@@ -50,6 +50,7 @@ export function todayView(rows, today, page, usual = null) {
   // the others are other products each day
   const bandOf = ({ value }, key) => (usual && value !== undefined ? usual.of(value, key) : null);
   const inWords = ({ low, high }) => (low === high ? format.count(low) : `${format.count(low)} – ${format.count(high)}`);
+  const inFull = (band) => (band.low === band.high ? inWords(band) : `${inWords(band)}, median ${format.count(band.middle)}`);
   const weekday = format.weekday(today);
   const band = usual ? `Thin lines: the least to the most that the last ${usual.days} ${weekday}s had until ${usual.until}, marked at the median.` : "";
   return {
@@ -67,7 +68,7 @@ export function todayView(rows, today, page, usual = null) {
       rows: products.map((row) => [
         row.name,
         ...TYPES.map(({ key }) => format.count(row[key])),
-        ...(usual ? TYPES.map(({ key }) => (bandOf(row, key) ? inWords(bandOf(row, key)) : "–")) : []),
+        ...(usual ? TYPES.map(({ key }) => (bandOf(row, key) ? inFull(bandOf(row, key)) : "–")) : []),
       ]),
       foot: ["All", ...totals.map(format.count), ...(usual ? TYPES.map(() => "–") : [])],
       picks: products.map(pick),

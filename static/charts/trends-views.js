@@ -9,6 +9,7 @@ const WEEKDAYS = [1, 2, 3, 4, 5, 6, 7];
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 const CLICKSTREAM = "shopwindow simulate --profile clickstream";
 const MOST = 6;
+const MOST_GROUPS = 12;
 
 export const eventsOf = (row) => EVENT_TYPES.reduce((sum, { key }) => sum + row[key], 0);
 
@@ -70,7 +71,8 @@ export function heatmapView(rows, zone) {
   };
 }
 
-const stated = (rows) => rows.filter((row) => row.value !== null && eventsOf(row) > 0);
+/** The rows of what events say, and that there are any of. */
+export const stated = (rows) => rows.filter((row) => row.value !== null && eventsOf(row) > 0);
 
 const colored = (color) => ({ itemStyle: { color }, label: { color: onColor(color) } });
 
@@ -194,32 +196,30 @@ export const AUDIENCE = [
   { by: "region", name: "Region" },
 ];
 
-/** Users by what is known of them: [{by, name, rows of /api/breakdown, told: rows of /api/audience instead}]. */
-export function audienceView(groups, page) {
-  const bars = groups.flatMap(({ by, name, rows, told }) =>
-    (told ?? stated(rows)).slice(0, 9).map((row) => ({
-      row,
-      label: `${name}: ${groupName(by, row.value)}`,
-      events: told ? row.events : eventsOf(row),
-      orders: told ? "–" : format.count(row.order),
-      // a colour a group: its bars are told apart by their names
-      color: groupColor("audience", by),
-      // filters go by what the events say
-      pick: told ? null : page.toggle(by, row.value),
-    })),
-  );
-  const isTold = groups.some(({ told }) => told?.length);
+/**
+ * Users by one of these: {by, rows of /api/breakdown}, or with `told` of /api/audience: no filter picks what users told,
+ * for filters go by what the events say.
+ */
+export function audienceView({ by, rows, told = false }, page) {
+  const { name } = AUDIENCE.find((one) => one.by === by);
+  const bars = (told ? rows : stated(rows)).slice(0, MOST_GROUPS).map((row) => ({
+    row,
+    label: groupName(by, row.value),
+    color: groupColor("audience", by),
+    figures: [row.users, ...(told ? [row.events] : [eventsOf(row), row.order])].map(format.count),
+    pick: told ? null : page.toggle(by, row.value),
+  }));
   if (!bars.length) return nothing("No event of this range tells who made it. To see some:", CLICKSTREAM);
   return {
-    label: `Users: ${bars.map(({ label, row }) => `${label} ${format.count(row.users)}`).join(", ")}.`,
-    note: `Distinct users of the events that say so; whoever changed is a user of both.${
-      isTold ? " Regions are what each user’s latest update told." : ""
-    }`,
+    label: `Users by ${name.toLowerCase()}: ${bars.map(({ label, row }) => `${label} ${format.count(row.users)}`).join(", ")}.`,
+    note: told
+      ? "Distinct users by what the latest update of each told. This filters nothing: filters go by what events say, and these say nothing of it."
+      : "Distinct users of the events that say so; whoever changed is a user of both.",
     legend: [],
     height: 32 + bars.length * 28,
     table: () => ({
-      head: ["Who", "Users", "Events", "Orders"],
-      rows: bars.map(({ label, row, events, orders }) => [label, format.count(row.users), format.count(events), orders]),
+      head: [name, "Users", "Events", ...(told ? [] : ["Orders"])],
+      rows: bars.map(({ label, figures }) => [label, ...figures]),
       picks: bars.map(({ pick }) => pick),
     }),
     pick: ({ dataIndex }) => bars[dataIndex].pick,
@@ -233,6 +233,7 @@ export function audienceView(groups, page) {
           id: "users",
           type: "bar",
           name: "Users",
+          cursor: told ? "default" : "pointer",
           barMaxWidth: 18,
           itemStyle: { borderRadius: END },
           label: { show: true, position: "right", color: theme.muted, fontSize: 12, formatter: ({ value }) => format.compact(value) },

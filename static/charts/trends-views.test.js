@@ -29,7 +29,7 @@ test("more sources than a few are others, whose share is said", () => {
 });
 
 test("where nothing tells, a command says how to make some", () => {
-  for (const view of [devicesView([row(null, 9)], [], page), sourcesView([], page), audienceView([], page)]) {
+  for (const view of [devicesView([row(null, 9)], [], page), sourcesView([], page), audienceView({ by: "gender", rows: [] }, page)]) {
     assert.match(view.command, /simulate/);
   }
 });
@@ -41,15 +41,14 @@ test("the scatter has the days with orders of each product", () => {
   assert.deepEqual(rows.map(([, orders]) => orders), ["4", "8"]);
 });
 
-test("a region that users told is shown as it was told, and is no filter", () => {
-  const groups = [
-    { by: "gender", name: "Gender", rows: [row("female", 1, 2), row(null, 9)] },
-    { by: "region", name: "Region", rows: [row(null, 10)], told: [{ value: "Oslo", users: 3, events: 12 }] },
-  ];
-  const view = audienceView(groups, page);
-  const { rows, picks } = view.table();
-  assert.deepEqual(rows.at(-1), ["Region: Oslo", "3", "12", "–"]);
-  assert.deepEqual(picks, [{ gender: "female" }, null]);
-  assert.match(view.note, /latest update/);
-  assert.doesNotMatch(audienceView([groups[0]], page).note, /latest update/);
+test("what users told is shown as they told it, and is no filter; what events say is one", () => {
+  const told = audienceView({ by: "region", rows: [{ value: "Oslo", users: 3, events: 12 }], told: true }, page);
+  assert.deepEqual(told.table(), { head: ["Region", "Users", "Events"], rows: [["Oslo", "3", "12"]], picks: [null] });
+  assert.match(told.note, /filters nothing/);
+  const said = audienceView({ by: "gender", rows: [row("female", 1, 2), row(null, 9)] }, page);
+  assert.deepEqual(said.table().rows.map((cells) => cells.slice(1)), [["2", "1", "1"]]);
+  assert.deepEqual(said.table().picks, [{ gender: "female" }]);
+  assert.doesNotMatch(said.note, /filters/);
+  const cursorOf = (view) => view.option({}, 600).series[0].cursor;
+  assert.deepEqual([cursorOf(told), cursorOf(said)], ["default", "pointer"]);
 });

@@ -118,6 +118,27 @@ impl Browser {
         }
     }
 
+    /// Nothing that the page loaded came from elsewhere.
+    pub(crate) async fn asks_nothing_of_elsewhere(&self) {
+        let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                       .filter(name => !name.startsWith('data:') && !name.startsWith(location.origin + '/'))";
+        assert_eq!(self.eval(foreign).await, json!([]), "requests to elsewhere");
+    }
+
+    /// The query that a figure of the section shows, whose recount equals what is kept.
+    pub(crate) async fn recount(&self, figure: &str) -> String {
+        self.eval(&format!("document.querySelector('[data-sql=\"{figure}\"]').click()")).await;
+        let trouble =
+            "return document.querySelector('#sql-run').disabled && document.querySelector('#sql-said').textContent";
+        self.until(trouble, json!(false)).await;
+        let query = self.text("#sql-text").await;
+        self.click("#sql-run").await;
+        let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '').slice(0, 7)";
+        self.until(sign, json!("= equal")).await;
+        self.click("#sql form button").await;
+        query
+    }
+
     pub(crate) async fn said_nothing(&self) {
         let said = self.client.issue_cmd(Console).await.unwrap();
         assert_eq!(said, json!([]), "the console is not empty");
@@ -125,7 +146,12 @@ impl Browser {
 
     /// Lays the page out for a screen of this width.
     pub(crate) async fn resize(&self, width: u32) {
-        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.lay_out(width, width < 500).await;
+    }
+
+    /// The same; what is not `mobile` has a scrollbar of 15 pixels.
+    pub(crate) async fn lay_out(&self, width: u32, mobile: bool) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile });
         self.client.issue_cmd(DevTools("Emulation.setDeviceMetricsOverride", metrics)).await.unwrap();
     }
 
@@ -235,9 +261,7 @@ async fn an_order_moves_the_open_charts_page_without_a_reload() {
     browser.until(orders, json!("3")).await;
     browser.until("return document.querySelector('#visitors').textContent", json!("1")).await;
 
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
-    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    browser.asks_nothing_of_elsewhere().await;
     browser.said_nothing().await;
 
     browser.end().await;
@@ -516,15 +540,13 @@ async fn the_profile_is_a_page_and_a_file_that_ask_nothing_of_elsewhere() {
     // drawn in their colour, and as wide as they are frequent
     let bars = "const bars = [...document.querySelectorAll('#types .bar svg')];\
                 return bars.every(bar => getComputedStyle(bar.firstChild).fill === 'rgb(58, 146, 224)') && bars.length";
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith('data:') && !name.startsWith(location.origin + '/'))";
 
     browser.client.goto(&demo.charts).await.unwrap();
     browser.click("a[href='/profile']").await;
     // it may be read still, and then comes by itself
     browser.until(rows, json!("10,000")).await;
     assert_eq!(browser.eval(bars).await, json!(3));
-    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    browser.asks_nothing_of_elsewhere().await;
     browser.said_nothing().await;
 
     let html = Command::new(env!("CARGO_BIN_EXE_shopwindow")).arg("profile").arg(&file).arg("--html").output().unwrap();
@@ -563,11 +585,7 @@ async fn the_last_hour_is_shown_by_the_minute_and_what_is_clicked_filters() {
     );
     assert_eq!(browser.eval(&minutes).await, json!([true, counts[0], counts[1], counts[2]]));
     // its SQL counts the same windows anew
-    browser.click("[data-sql='orders-chart']").await;
-    browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
-    browser.click("#sql-run").await;
-    browser.until("return document.querySelector('#sql-verdict .sign')?.className", json!("sign equal")).await;
-    browser.click("#sql form button").await;
+    browser.recount("orders-chart").await;
 
     // a slice, and again
     let search = "return location.search";

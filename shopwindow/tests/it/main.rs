@@ -12,6 +12,7 @@ mod imports;
 mod kills;
 mod pipeline;
 mod profile;
+mod ranges;
 mod sales;
 mod sections;
 mod services;

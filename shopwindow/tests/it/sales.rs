@@ -127,7 +127,6 @@ async fn the_page_shows_what_sells_where_and_what_failed_and_filters_by_a_click(
         .await;
 
     // each figure is what a recount gives
-    let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '').slice(0, 7)";
     for name in [
         "sales-revenue",
         "sales-states",
@@ -139,17 +138,9 @@ async fn the_page_shows_what_sells_where_and_what_failed_and_filters_by_a_click(
         "sales-prices",
         "sales-minutes",
     ] {
-        browser.eval(&format!("document.querySelector('[data-sql=\"{name}\"]').click()")).await;
-        let trouble =
-            "return document.querySelector('#sql-run').disabled && document.querySelector('#sql-said').textContent";
-        browser.until(trouble, json!(false)).await;
-        browser.click("#sql-run").await;
-        browser.until(sign, json!("= equal")).await;
-        browser.click("#sql form button").await;
+        browser.recount(name).await;
     }
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
-    assert_eq!(browser.eval(foreign).await, json!([]), "requests to elsewhere");
+    browser.asks_nothing_of_elsewhere().await;
     browser.said_nothing().await;
 
     browser.end().await;

@@ -31,6 +31,20 @@ fn fill(dir: &Dir) {
     }
 }
 
+/// Nothing scrolls sideways on a phone, nor where its scrollbar takes some of the width.
+async fn fits_phones(browser: &Browser, what: &str) {
+    for (mobile, width) in [(true, 390), (false, 375)] {
+        browser.lay_out(390, mobile).await;
+        // a short page has its scrollbar, too
+        let widths = format!(
+            "const {{ style, clientWidth, scrollWidth }} = document.documentElement;\
+             style.overflowY = 'scroll';\
+             return ['{what}', clientWidth, scrollWidth]"
+        );
+        browser.until(&widths, json!([what, width, width])).await;
+    }
+}
+
 /// The cards that are shown and have no figures yet, and what is said of that.
 const UNDRAWN: &str = "return [...document.querySelectorAll('[data-state=\"loading\"]')]\
                        .filter(card => card.checkVisibility())\
@@ -40,14 +54,17 @@ const UNDRAWN: &str = "return [...document.querySelectorAll('[data-state=\"loadi
 async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
     let dir = Dir::new();
     let demo = Demo::start(&dir).await;
-    fill(&dir);
     let browser = Browser::start(&dir).await;
+    browser.client.goto(&demo.charts).await.unwrap();
+    for section in SECTIONS {
+        browser.click(&format!("#sections [data-section='{section}']")).await;
+        fits_phones(&browser, &format!("{section} without data")).await;
+    }
+    fill(&dir);
     let axe = std::fs::read_to_string(checkout().join("node_modules/axe-core/axe.min.js")).unwrap();
     let pictures = checkout().join(".ci/artifacts");
     std::fs::create_dir_all(&pictures).unwrap();
     browser.client.goto(&demo.charts).await.unwrap();
-    let foreign = "return performance.getEntriesByType('resource').map(entry => entry.name)\
-                   .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))";
     for (name, theme, width) in [("light", "light", 1440), ("dark", "dark", 1440), ("phone", "light", 390)] {
         browser.eval(&format!("localStorage.setItem('theme', '{theme}')")).await;
         browser.resize(width).await;
@@ -61,8 +78,9 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
             if (section, name) == ("trends", "light") {
                 std::fs::write(pictures.join("readme.png"), browser.picture(width, 1_300).await).unwrap();
             }
-            let wide = "return document.documentElement.scrollWidth <= innerWidth";
-            assert_eq!(browser.eval(wide).await, json!(true), "{section} scrolls sideways at {width}");
+            let fits =
+                "const { clientWidth, scrollWidth } = document.documentElement; return scrollWidth <= clientWidth";
+            assert_eq!(browser.eval(fits).await, json!(true), "{section} scrolls sideways at {width}");
             browser.eval(&axe).await;
             let found = browser
                 .client
@@ -76,7 +94,11 @@ async fn everyone_can_read_each_section_and_pictures_of_them_are_kept() {
                 .await
                 .unwrap();
             assert_eq!(found, json!([]), "{section}, {name}");
-            assert_eq!(browser.eval(foreign).await, json!([]), "{section}, {name}: requests to elsewhere");
+            browser.asks_nothing_of_elsewhere().await;
+            if name == "phone" {
+                fits_phones(&browser, section).await;
+                browser.resize(width).await;
+            }
         }
     }
     browser.said_nothing().await;
@@ -112,6 +134,45 @@ async fn what_the_five_systems_show_is_where_the_document_says() {
              return `{what}: ` + (element?.checkVisibility() && element.dataset.state !== 'loading')"
         );
         browser.until(&shown, json!(format!("{what}: true"))).await;
+    }
+    browser.said_nothing().await;
+    browser.end().await;
+    assert!(demo.end(Signal::SIGINT).success());
+    dir.is_at_rest();
+}
+
+#[tokio::test]
+async fn who_comes_is_told_by_events_or_by_users_and_the_sql_is_that_of_what_is_shown() {
+    let dir = Dir::new();
+    let demo = Demo::start(&dir).await;
+    fill(&dir);
+    demo.until("api/totals", |totals| totals["pending"] == false).await;
+    let browser = Browser::start(&dir).await;
+    browser.client.goto(&format!("{}?section=trends&range=all", demo.charts)).await.unwrap();
+    let rows = "return [...document.querySelectorAll('#trends-audience tbody tr')].map(row =>\
+                [...row.cells].slice(0, 2).map(cell => cell.textContent))";
+    let filters = "return document.querySelectorAll('#trends-audience tbody button').length";
+    browser.click("#trends-audience [data-toggle]").await;
+    let who = browser.client.find(Locator::Css("#who")).await.unwrap();
+    for (by, query, is_filter) in
+        [("gender", "breakdown", true), ("region", "audience", false), ("age_group", "breakdown", true)]
+    {
+        // gender is what is shown first
+        if by != "gender" {
+            who.select_by_value(by).await.unwrap();
+            browser.until("return location.search", json!(format!("?section=trends&range=all&who={by}"))).await;
+        }
+        let answer = demo.json(&format!("api/{query}?by={by}&limit=50")).await;
+        let known = answer["rows"].as_array().unwrap().iter().filter(|row| !row["value"].is_null()).take(12);
+        let expected: Vec<_> =
+            known.map(|row| [row["value"].as_str().unwrap().to_owned(), row["users"].to_string()]).collect();
+        assert!(expected.len() > 1, "{by}: {answer}");
+        browser.until(rows, json!(expected)).await;
+        assert_eq!(browser.eval(filters).await, json!(if is_filter { expected.len() } else { 0 }), "{by}");
+
+        let sql = browser.recount("trends-audience").await;
+        assert_eq!(sql.contains("from users"), !is_filter, "{by}: {sql}");
+        assert!(sql.contains(&format!("'{by}'")), "{sql}");
     }
     browser.said_nothing().await;
     browser.end().await;
@@ -184,12 +245,7 @@ async fn the_funnel_tells_by_any_dimension_who_goes_on_and_what_is_left() {
 
     // each equals its recount
     for figure in ["funnel", "funnel-by", "funnel-lost"] {
-        browser.click(&format!(".card [data-sql='{figure}']")).await;
-        browser.until("return document.querySelector('#sql-run').disabled", json!(false)).await;
-        browser.click("#sql-run").await;
-        let sign = "return (document.querySelector('#sql-verdict .sign')?.textContent ?? '').slice(0, 7)";
-        browser.until(sign, json!("= equal")).await;
-        browser.click("#sql form button").await;
+        browser.recount(figure).await;
     }
 
     // a table and a picture are files
