@@ -241,6 +241,11 @@ class Site:
             process.terminate()
             process.wait(20)
 
+    def simulate(self, profile, events):
+        """Publishes so many events of a profile."""
+        command = [PROGRAM, "simulate", "--profile", profile, "--count", str(events), "--rate", "20000", "--quiet"]
+        subprocess.run(command, env=self.env, stdout=subprocess.DEVNULL, check=True)
+
     def memory(self):
         """The peak memory of each service, in bytes."""
         return {service: peak_memory(process.pid) for service, process in self.processes.items()}
