@@ -11,8 +11,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder, ResponseError};
 use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, Utc};
-use profile::Profile;
+use chrono::{DateTime, Utc};
+use profile::{Profile, grouped};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -126,11 +126,11 @@ pub(crate) async fn json(analytics: Data<Analytics>) -> Result<HttpResponse, Pro
 pub(crate) async fn page(analytics: Data<Analytics>) -> Result<HttpResponse, Problem> {
     let (status, made, note) = match analytics.profiling.ask().await {
         Ok(State::Made(made)) => {
-            let note = format!("As of {}", made.began_at.to_rfc3339_opts(SecondsFormat::Secs, true));
+            let note = format!("As of {}", made.began_at.format("%-d %B %Y, %H:%M:%S UTC"));
             (StatusCode::OK, Some(made), note)
         }
         Ok(State::Making(rows)) => {
-            (StatusCode::ACCEPTED, None, format!("Every stored event is read. {rows} have been so far."))
+            (StatusCode::ACCEPTED, None, format!("Every stored event is read. {} have been so far.", grouped(rows)))
         }
         Err(problem) => {
             problem.log();

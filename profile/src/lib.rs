@@ -29,6 +29,6 @@ pub use csv::csv;
 pub use distinct::Count;
 pub use html::{STYLE, page, standalone};
 pub use numbers::{Number, Quantile, Range, Statistics};
-pub use report::{Named, Price, Profile, Quality, Rate, Stage, Usage, Value};
+pub use report::{Named, Price, Profile, Quality, Rate, Stage, Usage, Value, grouped};
 pub use stored::stored;
 pub use values::{Distribution, Share};

@@ -133,7 +133,7 @@ pub struct Profile {
 }
 
 /// With thousands apart, as all figures are read.
-pub(crate) fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {

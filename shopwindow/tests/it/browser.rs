@@ -57,8 +57,15 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
+    /// Clicks on the first such element; on the next one where the page has written it anew in between.
     pub(crate) async fn click(&self, selector: &str) {
-        self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+        let begin = Instant::now();
+        loop {
+            match self.client.wait().for_element(Locator::Css(selector)).await.unwrap().click().await {
+                Err(error) if error.is_stale_element_reference() && begin.elapsed() < Duration::from_secs(30) => {}
+                clicked => return clicked.unwrap(),
+            }
+        }
     }
 
     /// Clicks where the canvas is drawn in this colour, and so is all around the place.

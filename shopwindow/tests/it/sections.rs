@@ -165,7 +165,7 @@ async fn who_comes_is_told_by_events_or_by_users_and_the_sql_is_that_of_what_is_
         let answer = demo.json(&format!("api/{query}?by={by}&limit=50")).await;
         let known = answer["rows"].as_array().unwrap().iter().filter(|row| !row["value"].is_null()).take(12);
         let expected: Vec<_> =
-            known.map(|row| [row["value"].as_str().unwrap().to_owned(), row["users"].to_string()]).collect();
+            known.map(|row| [row["value"].as_str().unwrap().replace('_', " "), row["users"].to_string()]).collect();
         assert!(expected.len() > 1, "{by}: {answer}");
         browser.until(rows, json!(expected)).await;
         assert_eq!(browser.eval(filters).await, json!(if is_filter { expected.len() } else { 0 }), "{by}");
