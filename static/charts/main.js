@@ -444,7 +444,7 @@ showTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem(
 
 offerSql(() => ({
   today: clock.today,
-  range: overTime.figures?.range,
+  range: overTime.range,
   resolution: overTime.resolution,
   windows: windows.question(),
   narrowed: page.narrowed(),

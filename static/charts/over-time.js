@@ -78,9 +78,9 @@ export class OverTime {
     return step && step - (this.#clock.now() % step);
   }
 
-  /** The fine group of the charts over time; null where they are of days. */
+  /** The fine group of the charts over time of that range; null where they are of days. */
   get resolution() {
-    return this.#shown?.resolution ?? null;
+    return this.range && this.#resolution(this.range);
   }
 
   /** The range that is asked for, as far as that is known without reading; null where it is not. */
