@@ -1,9 +1,10 @@
 // What the cards of Trends show beside the charts over time: hours of the week, devices, sources, audience, a scatter.
 
-import { countAxis, END, nameAxis, totalTitle } from "./axes.js";
+import { countAxis, END, nameAxis, pausesLeftOut, timeAxis, totalTitle } from "./axes.js";
 import * as format from "./format.js";
 import { nothing } from "./nothing.js";
 import { EVENT_TYPES, GREY, groupColor, groupName, onColor, productColor, title } from "./palette.js";
+import { addDays, buckets, withoutPauses } from "./range.js";
 
 const WEEKDAYS = [1, 2, 3, 4, 5, 6, 7];
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
@@ -248,20 +249,23 @@ export function audienceView({ by, rows, told = false }, page) {
 export function scatterView(byProduct, page) {
   const series = byProduct.map(([product, rows]) => ({
     product,
-    dots: rows.filter(({ order }) => order > 0).map(({ day, order }) => [Date.parse(`${day}T00:00:00Z`), order]),
+    dots: rows.filter(({ order }) => order > 0).map(({ day, order }) => [day, order]),
   }));
   const dots = series.reduce((sum, { dots: own }) => sum + own.length, 0);
   if (!dots) return nothing("No orders in this range.");
-  const times = series.flatMap(({ dots: own }) => own.map(([time]) => time));
-  const years = Math.max(...times) - Math.min(...times) > 366 * 86_400_000;
-  const tick = years ? format.monthYear : format.dayMonth;
+  const filled = new Set(series.flatMap(({ dots: own }) => own.map(([day]) => day)));
+  const days = [...filled].sort();
+  const list = buckets(days[0], addDays(days.at(-1), 1), "day");
+  const drawn = withoutPauses(list, list.map(({ key }) => filled.has(key)));
   const spread = (own) => {
     const orders = own.map(([, order]) => order).sort((a, b) => a - b);
     return [orders[0], orders[orders.length >> 1], orders.at(-1)].map((n) => format.count(n ?? 0));
   };
   return {
     label: `Orders a day by product, a dot each: ${series.map(({ product, dots: own }) => `${title(product)} between ${spread(own)[0]} and ${spread(own)[2]}`).join("; ")}.`,
-    note: "A dot is a day of a product: how much its orders vary, and which days stand out.",
+    note: ["A dot is a day of a product: how much its orders vary, and which days stand out.", pausesLeftOut(drawn)]
+      .filter(Boolean)
+      .join(" "),
     legend: series.map(({ product, dots: own }) => ({
       name: title(product),
       color: productColor(product),
@@ -270,33 +274,22 @@ export function scatterView(byProduct, page) {
       pick: page.toggle("product", product),
     })),
     table: () => {
-      const days = [...new Set(series.flatMap(({ dots: own }) => own.map(([time]) => time)))].sort((a, b) => a - b);
       const of = series.map(({ dots: own }) => new Map(own));
       return {
         head: ["Day", ...series.map(({ product }) => title(product))],
-        rows: days.map((time) => [
-          format.dayFull(new Date(time).toISOString().slice(0, 10)),
-          ...of.map((orders) => format.count(orders.get(time) ?? 0)),
-        ]),
+        rows: days.map((day) => [format.dayFull(day), ...of.map((orders) => format.count(orders.get(day) ?? 0))]),
       };
     },
     pick: ({ seriesIndex }) => page.toggle("product", series[seriesIndex].product),
-    option: (theme) => ({
+    option: (theme, width) => ({
       grid: { id: "grid", left: 4, right: 12, top: 12, bottom: 4, outerBoundsMode: "same" },
       xAxis: [
-        {
-          id: "days",
-          type: "time",
-          axisLine: { lineStyle: { color: theme.line } },
-          axisLabel: { color: theme.muted, fontSize: 12, hideOverlap: true, formatter: (time) => tick(new Date(time).toISOString().slice(0, 10)) },
-          splitLine: { show: false },
-        },
+        timeAxis({ id: "days", list: drawn, group: "day", width, theme, header: (i) => format.dayFull(drawn[i].key) }),
       ],
       yAxis: [countAxis(theme, { id: "counts" })],
       tooltip: {
         trigger: "item",
-        formatter: ({ seriesName, value: [time, order] }) =>
-          `${seriesName}, ${format.dayFull(new Date(time).toISOString().slice(0, 10))}: ${format.count(order)} orders`,
+        formatter: ({ seriesName, value: [day, order] }) => `${seriesName}, ${format.dayFull(day)}: ${format.count(order)} orders`,
       },
       series: series.map(({ product, dots: own }) => ({
         id: product,

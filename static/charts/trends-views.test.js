@@ -41,6 +41,15 @@ test("the scatter has the days with orders of each product", () => {
   assert.deepEqual(rows.map(([, orders]) => orders), ["4", "8"]);
 });
 
+test("the scatter has no place for years without orders, and says so", () => {
+  const days = ["2019-01-01", "2019-01-02", "2026-11-26"].map((day) => ({ day, order: 2 }));
+  const { note, option } = scatterView([["clothes", days]], page);
+  const { xAxis, series } = option({}, 600);
+  assert.deepEqual(xAxis[0].data, ["2019-01-01", "2019-01-02", "2019-01-03", "2026-11-26"]);
+  assert.deepEqual(series[0].data.map(([day]) => day), days.map(({ day }) => day));
+  assert.match(note, /Left out.*2026/);
+});
+
 test("what users told is shown as they told it, and is no filter; what events say is one", () => {
   const told = audienceView({ by: "region", rows: [{ value: "Oslo", users: 3, events: 12 }], told: true }, page);
   assert.deepEqual(told.table(), { head: ["Region", "Users", "Events"], rows: [["Oslo", "3", "12"]], picks: [null] });

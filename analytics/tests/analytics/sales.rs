@@ -81,6 +81,8 @@ async fn sales_tell_what_orders_brought_in_and_what_became_of_them(pool: PgPool)
     // orders are asked for, or nothing is
     assert_eq!(app.json("/api/sales?event_type=order&event_type=cart").await["rows"][0]["orders"], 8);
     assert_eq!(app.json("/api/sales?event_type=banner_show").await["rows"], json!([]));
+    // the index that customers are counted from holds no types
+    assert_eq!(app.json("/api/sales?by=user_id&event_type=banner_show").await["rows"], json!([]));
     assert_eq!(app.json("/api/sales?from=2019-01-02").await["rows"], json!([]));
     assert_problem(&app.get("/api/sales?by=price").await, 400, "\"price\"");
     assert_problem(&app.get("/api/sales?limit=0").await, 400, "\"0\"");

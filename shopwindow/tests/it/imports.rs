@@ -112,6 +112,9 @@ async fn a_deleted_import_is_gone_with_all_that_came_of_it_and_a_new_one_starts_
     assert!(beside.wait().success());
     pipeline.expect(8_000);
     delete(&pipeline.dir, &deleted["import_id"]);
+    let cleared =
+        "select count(*) from pg_stat_user_tables where relname in ('events', 'user_sessions') and vacuum_count > 0";
+    pipeline.until(cleared, 2).await;
     _ = trickle.end(&mut pipeline).await;
     pipeline.assert_exact().await;
     pipeline.assert_served().await;
